@@ -106,6 +106,9 @@ size_t store_collect(struct store *s);
 /* Waits until all that was submitted is finished and collected (start-up, tests). */
 void store_flush(struct store *s);
 
+/* Leaves in the tree, as far as results have been collected (at open: what is committed). */
+uint64_t store_size(const struct store *s);
+
 /* True once a commit has failed. */
 bool store_failed(const struct store *s);
 /* Why; empty if it has not. */
