@@ -403,6 +403,76 @@ static void test_missing_rows_are_found(void **state)
     fix_open(f);
 }
 
+/* One leaf changed by somebody who can write the database but not sign: its hash and the tree are
+ * made to fit. */
+struct rewrite {
+    struct ledger_tree *tree;
+    sqlite3 *db;
+    uint64_t at;
+    struct store_tree_ops ops;
+};
+
+static bool rewrite_leaf(void *arg, const struct store_leaf_row *row)
+{
+    struct rewrite *w = arg;
+    char body[4096];
+    uint64_t index;
+    uint8_t hash[STORE_HASH_BYTES];
+    memcpy(body, row->body.p, row->body.n);
+    if (row->index == w->at)
+        memcpy(body + str_find(row->body, S("anna")), "carl", 4);
+    w->ops.append(w->ops.ctx, str_of(body, row->body.n), &index, hash);
+    if (row->index != w->at)
+        return true;
+    sqlite3_stmt *st = NULL;
+    sqlite3_prepare_v2(w->db, "UPDATE leaf SET body = ?1, hash = ?2 WHERE idx = ?3", -1, &st, NULL);
+    sqlite3_bind_blob(st, 1, body, (int)row->body.n, SQLITE_STATIC);
+    sqlite3_bind_blob(st, 2, hash, sizeof hash, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 3, (int64_t)row->index);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    sqlite3_finalize(st);
+    return true;
+}
+
+static void put_frontier(struct rewrite *w)
+{
+    uint64_t size;
+    uint8_t frontier[STORE_FRONTIER_BYTES_MAX];
+    size_t n = w->ops.save(w->ops.ctx, &size, frontier);
+    sqlite3_stmt *st = NULL;
+    sqlite3_prepare_v2(w->db, "UPDATE tree SET frontier = ?1", -1, &st, NULL);
+    sqlite3_bind_blob(st, 1, frontier, (int)n, SQLITE_STATIC);
+    assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+    sqlite3_finalize(st);
+}
+
+static void test_rewritten_history(void **state)
+{
+    struct fix *f = *state;
+    make_history(f);
+    fix_close(f);
+    char path[100];
+    snprintf(path, sizeof path, "%s/ambit.db", f->dir);
+    struct rewrite w = {.tree = ledger_tree_new(),
+                        .at = 9}; /* covered by the second checkpoint only */
+    w.ops = ledger_tree_ops(w.tree);
+    assert_int_equal(sqlite3_open(path, &w.db), SQLITE_OK);
+    struct store_view *v = NULL;
+    OK(f, store_open_readonly(f->dir, &v, &f->err));
+    OK(f, store_read_leaves(v, &(struct store_leaf_query){0}, rewrite_leaf, &w, &f->err));
+    store_view_close(v);
+    put_frontier(&w);
+    struct ledger_report r;
+    fix_verify(f, &r);
+    assert_false(r.ok);
+    assert_non_null(strstr(r.problem, "do not give the root that was signed"));
+    assert_false(r.problem_is_leaf);
+    assert_int_equal(r.problem_at, 12);
+    sqlite3_close(w.db);
+    ledger_tree_free(w.tree);
+    fix_open(f);
+}
+
 /* ---- stories that the log must not tell, though every hash is right ---- */
 
 static void add_leaf(struct fix *f, str body, str call, str task)
@@ -673,6 +743,7 @@ int main(void)
         T(test_wrong_key_is_refused),
         T(test_every_flip_is_found),
         T(test_missing_rows_are_found),
+        T(test_rewritten_history),
         T(test_outcome_without_intent),
         T(test_second_outcome),
         T(test_second_intent),
