@@ -1,9 +1,9 @@
 /* buf: a growable byte buffer that is born with a maximum.
  *
  * Bytes are appended at the end and consumed from the front (both amortised O(1)). Going over `max`
- * does not abort: the append is dropped whole and `over` is set and stays set, so a run of appends can be checked
- * once at its end. The zero value with a max is ready: struct buf b = {.max = 4096}; max 0 means BUF_MAX_DEFAULT.
- * Owns its memory; belongs to one thread at a time. */
+ * does not abort: the append is dropped whole and `over` is set and stays set, so a run of appends
+ * can be checked once at its end. The zero value with a max is ready: struct buf b = {.max = 4096};
+ * max 0 means BUF_MAX_DEFAULT. Owns its memory; belongs to one thread at a time. */
 #pragma once
 #include "base/str.h"
 
@@ -21,7 +21,8 @@ void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_u64(struct buf *b, uint64_t v); /* in decimal */
 void buf_i64(struct buf *b, int64_t v);
-/* Room for n bytes to be written by the caller, then buf_commit(written); NULL (and over) past max. */
+/* Room for n bytes to be written by the caller, then buf_commit(written); NULL (and over) past max.
+ */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_commit(struct buf *b, size_t n);
 /* What is in it; valid until the next append. */
