@@ -30,8 +30,8 @@ have_library() { have_command pkg-config && pkg-config --exists "$1"; }
 have_header() { have_command gcc && printf '#include <%s>\n' "$1" | gcc -E - >/dev/null 2>&1; }
 have_pytest() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import pytest' 2>/dev/null; }
 
-have_node() {
-	have_command node && have_command npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ]
+have_node() { # MAJOR
+	have_command node && have_command npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge "$1" ]
 }
 
 have_clang_runtime() {
@@ -72,7 +72,7 @@ want_run() {
 	want libseccomp-dev have_library libseccomp
 	want xz-utils have_command xz
 	want ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
-	have_node || missing+=(nodejs npm)
+	have_node 18 || missing+=(nodejs npm)
 }
 
 want_test() {
@@ -208,14 +208,18 @@ link_peers() {
 		die "$link must be a link to $target; move what is there out of the way"
 }
 
-check_peer_node() {
-	local node=build/peers/run/node_modules/.bin/node
-	if [ ! -e "$node" ]; then
-		have_node && [ "$(node -p 'parseInt(process.versions.node)')" -ge 22 ] ||
-			die "no Node.js build for $(uname -m) in the npm packages; install Node.js 22 or newer"
-		ln -sfn "$(command -v node)" "$node"
-	fi
-	"$node" --version >/dev/null || die "$node does not run"
+# One Node.js for every peer, new enough for them whatever the system has: build/peers/node.
+link_node() {
+	local link=build/peers/node node
+	[ ! -x "$link" ] || return 0
+	for node in $(cd build/peers && compgen -G 'run/node_modules/node-linux-*/bin/node'); do
+		if [ -x "build/peers/$node" ] && "build/peers/$node" --version >/dev/null 2>&1; then
+			ln -sfn "$node" "$link"
+			return
+		fi
+	done
+	have_node 22 || die "the npm packages hold no Node.js for $(uname -m); install Node.js 22 or newer"
+	ln -sfn "$(command -v node)" "$link"
 }
 
 # --- main -----------------------------------------------------------------------------------------
@@ -250,7 +254,7 @@ main() {
 	install_packages
 	install_yyjson
 	install_peers run
-	check_peer_node
+	link_node
 	link_peers
 	[ "$bench" = no ] || install_peers bench
 }
