@@ -57,7 +57,7 @@ missing=()
 want() { # PACKAGE CHECK...: notes PACKAGE as missing unless the check succeeds
 	local package=$1
 	shift
-	"$@" || missing+=("$package")
+	[[ " ${missing[*]} " == *" $package "* ]] || "$@" || missing+=("$package")
 }
 
 want_run() {
