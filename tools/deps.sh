@@ -143,6 +143,7 @@ have_yyjson() {
 }
 
 # The mirrors that the machine's own sources name, whichever format they are written in.
+# shellcheck disable=SC2016 # apt expands it
 mirrors() { apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | sort -u; }
 
 # Debian 13 has the library, Debian 12 does not, and both share one mirror: the source that Debian 13's
