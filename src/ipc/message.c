@@ -59,6 +59,7 @@ static const struct field F_SETUP[] = {U32(struct msg_setup, index),
                                        STRF(struct msg_setup, upstream_tls, 0),
                                        I64(struct msg_setup, uid),
                                        I64(struct msg_setup, child_uid),
+                                       I64(struct msg_setup, own_uid),
                                        I64(struct msg_setup, started_us),
                                        END};
 static const struct field F_LISTENER[] = {U8(struct msg_listener, kind),

@@ -91,6 +91,7 @@ struct msg_setup {
     str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge) */
     int64_t uid;        /* to become; -1: stay (roles started as root) */
     int64_t child_uid;  /* of stdio children (runner); -1: stay */
+    int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
     int64_t started_us; /* monotonic, when `ambit serve` began: for the start-up figure */
 };
 struct msg_listener {
