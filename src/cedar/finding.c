@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define ERR CEDAR_ERROR
+#define ERR  CEDAR_ERROR
 #define WARN CEDAR_WARNING
 
 const struct finding_info finding_infos[FIND_COUNT] = {
@@ -45,8 +45,9 @@ const struct finding_info finding_infos[FIND_COUNT] = {
 
     [FIND_IMPOSSIBLE_POLICY] = {"impossible-policy", WARN,
                                 "its conditions contradict the schema or each other"},
-    [FIND_SUSPICIOUS_TEXT] = {"suspicious-text", WARN,
-                              "write such characters as escapes (\\u{..}) so that readers see them"},
+    [FIND_SUSPICIOUS_TEXT] =
+        {"suspicious-text", WARN,
+         "write such characters as escapes (\\u{..}) so that readers see them"},
 
     [FIND_REQUEST_ACTION] = {"request-action", ERR, NULL},
     [FIND_REQUEST_PRINCIPAL_TYPE] = {"request-principal-type", ERR, NULL},
@@ -70,12 +71,14 @@ const struct finding_info finding_infos[FIND_COUNT] = {
 struct cedar_diag *finding_add(struct cedar_diags *d, enum finding f, struct cedar_span span,
                                const char *fmt, ...)
 {
-    char text[600];
+    char text[390];
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     bool cut = n >= (int)sizeof text;
+    for (size_t end = sizeof text - 1; cut && end > 0 && (text[end] & 0x80); end--)
+        text[end] = '\0'; /* never half a character */
     const struct finding_info *info = &finding_infos[f];
     return cedar_diag(d, info->severity, info->code, span, info->help, "%s%s", text,
                       cut ? "..." : "");

@@ -2,8 +2,8 @@
  * entity held against it: one row each, with its stable code, its severity and what to do about it.
  *
  * The severity column is the place where one SDK version differs from another: 4.13 made
- * "no-applicable-action" a warning; this table is 4.12. Codes are for tests, tools and people who look
- * them up; they never change meaning. Thread-safe: a constant table. */
+ * "no-applicable-action" a warning; this table is 4.12. Codes are for tests, tools and people who
+ * look them up; they never change meaning. Thread-safe: a constant table. */
 #pragma once
 #include "cedar/diag.h"
 
@@ -73,7 +73,8 @@ extern const struct finding_info finding_infos[FIND_COUNT];
  * another help or a policy id; NULL when the list is full. */
 struct cedar_diag *finding_add(struct cedar_diags *d, enum finding f, struct cedar_span span,
                                const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* The closest of the known names within a third of its length of changes; empty if there is none. */
+/* The closest of the known names within a third of its length of changes; empty if there is none.
+ */
 struct name_guess {
     str wanted, best;
     size_t distance;

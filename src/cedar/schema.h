@@ -7,13 +7,13 @@
  * too, marked is_action, without attributes.
  *
  * Names. A reference without "::" means the definition of that name in its own namespace, else the
- * one in the empty namespace; in each, a common type goes before an entity type; Bool, Long, String,
- * decimal, ipaddr, datetime and duration stand in the empty namespace unless it defines those names
- * itself, and are always reachable as __cedar::Long etc. A reference with "::" means exactly that.
- * No definition may have the base name of one in the empty namespace (RFC 70); the same holds for
- * actions. Cycles of common types and of actions are refused, those of entity types are not.
- * Stricter than SDK 4.12 in one point: an attribute named twice in one record is refused (there the
- * last one wins).
+ * one in the empty namespace; in each, a common type goes before an entity type; Bool, Long,
+ * String, decimal, ipaddr, datetime and duration stand in the empty namespace unless it defines
+ * those names itself, and are always reachable as __cedar::Long etc. A reference with "::" means
+ * exactly that. No definition may have the base name of one in the empty namespace (RFC 70); the
+ * same holds for actions. Cycles of common types and of actions are refused, those of entity types
+ * are not. Stricter than SDK 4.12 in one point: an attribute named twice in one record is refused
+ * (there the last one wins).
  *
  * Limits: CEDAR_TEXT_BYTES_MAX of text, and those below. Source: the Cedar schema grammar and name
  * resolution of SDK 4.12, RFC 24, 53, 70, 82. Reading is single-threaded; a finished schema may be
@@ -46,7 +46,7 @@ struct schema_etype {
     const struct ctype *type;  /* a value that names an entity of this type */
     const struct ctype *shape; /* its attributes: a closed record */
     const struct ctype *tags;  /* what each of its tags holds; NULL: it can have none */
-    struct map ids;            /* is_enum: the ids there are; is_action: id -> struct schema_action */
+    struct map ids; /* is_enum: the ids there are; is_action: id -> struct schema_action */
     struct schema_set parents;   /* types whose entities may directly hold it */
     struct schema_set ancestors; /* closure of parents: itself only if its hierarchy has a cycle */
     const struct cedar_annotation *annotations;
@@ -58,10 +58,11 @@ struct schema_action {
     struct cedar_span span;
     uint32_t index;
     const struct schema_etype *etype;
-    struct schema_set principals, resources; /* entity types; both empty: a group, never requested */
-    const struct ctype *context;             /* a closed record */
-    struct schema_set parents;               /* action indexes, as declared */
-    struct schema_set ancestors;             /* closure of parents, without itself */
+    struct schema_set principals,
+        resources;               /* entity types; both empty: a group, never requested */
+    const struct ctype *context; /* a closed record */
+    struct schema_set parents;   /* action indexes, as declared */
+    struct schema_set ancestors; /* closure of parents, without itself */
     const struct cedar_annotation *annotations;
     size_t annotation_count;
 };
@@ -86,8 +87,8 @@ const struct schema_etype *schema_etype(const struct schema *s, str name);
 const struct schema_action *schema_action(const struct schema *s, const struct cedar_uid *uid);
 /* For messages; "?" for a number that is no type. */
 str schema_etype_name(const struct schema *s, uint32_t etype);
-/* True if an entity of type x can be `in` one of type y: same type, or y is an ancestor type. For the
- * types of actions this follows from the actions themselves. */
+/* True if an entity of type x can be `in` one of type y: same type, or y is an ancestor type. For
+ * the types of actions this follows from the actions themselves. */
 bool schema_etype_can_be_in(const struct schema *s, uint32_t x, uint32_t y);
 /* True if action x is y or a member of y, at any distance. */
 bool schema_action_is_in(const struct schema_action *x, const struct schema_action *y);

@@ -296,14 +296,19 @@ str ctype_ext_name(enum ctype_ext e)
 
 static const char *simple_name(enum ctype_kind k)
 {
-    static const char *const names[] = {
-        [CTYPE_NONE] = "nothing",  [CTYPE_NEVER] = "nothing",          [CTYPE_TRUE] = "Bool (always true)",
-        [CTYPE_LONG] = "Long",     [CTYPE_FALSE] = "Bool (always false)", [CTYPE_BOOL] = "Bool",
-        [CTYPE_STRING] = "String", [CTYPE_ANY_ENTITY] = "an entity"};
+    static const char *const names[] = {[CTYPE_NONE] = "nothing",
+                                        [CTYPE_NEVER] = "nothing",
+                                        [CTYPE_TRUE] = "Bool (always true)",
+                                        [CTYPE_LONG] = "Long",
+                                        [CTYPE_FALSE] = "Bool (always false)",
+                                        [CTYPE_BOOL] = "Bool",
+                                        [CTYPE_STRING] = "String",
+                                        [CTYPE_ANY_ENTITY] = "an entity"};
     return names[k];
 }
 
-static void print_at(struct buf *out, const struct schema *s, const struct ctype *t, unsigned depth);
+static void print_at(struct buf *out, const struct schema *s, const struct ctype *t,
+                     unsigned depth);
 
 static void print_record(struct buf *out, const struct schema *s, const struct ctype *t,
                          unsigned depth)

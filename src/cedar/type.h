@@ -45,7 +45,8 @@ struct ctype_attr {
 
 struct ctype {
     enum ctype_kind kind;
-    bool open;  /* record: may hold attributes that are not listed (checker only, never from a schema) */
+    bool open;  /* record: may hold attributes that are not listed (checker only, never from a
+                   schema) */
     uint32_t n; /* record: attributes; entity: types in the union */
     union {
         const struct ctype *elem;       /* set; NULL: a set of anything */
@@ -80,7 +81,8 @@ bool ctype_has_etype(const struct ctype *t, uint32_t etype);
 
 bool ctype_equal(const struct ctype *x, const struct ctype *y);
 bool ctype_is_subtype(const struct ctype *x, const struct ctype *y, enum ctype_mode mode);
-/* True only if no value has both types. Errs towards false: sets are never disjoint (the empty set). */
+/* True only if no value has both types. Errs towards false: sets are never disjoint (the empty
+ * set). */
 bool ctype_is_disjoint(const struct ctype *x, const struct ctype *y);
 
 /* Why two types have no common supertype; for the help text of the finding. */
@@ -96,8 +98,8 @@ enum ctype_clash {
 const struct ctype *ctype_lub(struct arena *a, const struct ctype *x, const struct ctype *y,
                               enum ctype_mode mode, enum ctype_clash *why);
 
-/* As a person would write it in a schema; entity names come from s. Output is bounded: deep and wide
- * types end in "...". */
+/* As a person would write it in a schema; entity names come from s. Output is bounded: deep and
+ * wide types end in "...". */
 void ctype_print(struct buf *out, const struct schema *s, const struct ctype *t);
 /* "decimal", "ipaddr", "datetime", "duration". */
 str ctype_ext_name(enum ctype_ext e);
