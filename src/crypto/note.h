@@ -5,7 +5,7 @@
  * signature)". Text is UTF-8 that ends in a newline and has no other control characters. A key id
  * is the first 4 bytes of SHA-256(name || LF || type || public key). Signatures by keys we do not
  * know are ignored; a signature by a known key that is wrong refuses the note, even beside a good
- * one; a second one by the same key too.
+ * one. A second good one by the same key counts for nothing.
  *
  * Pure; results borrow the bytes given or live in the arena; thread-safe. */
 #pragma once
@@ -63,7 +63,7 @@ struct note_sig {
     str name;
     uint32_t id;
     str sig;         /* without the id */
-    int verifier;    /* which one vouched for it, -1 if unknown */
+    int verifier;    /* which one vouched for it, -1 if unknown or a repetition */
     uint64_t time_s; /* of a cosignature, else 0 */
 };
 struct note {

@@ -1,0 +1,163 @@
+#include "crypto/hash.h"
+
+#include <assert.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Written once, under pthread_once, and only read afterwards. */
+static struct {
+    EVP_MD *sha256;
+    EVP_KDF *hkdf;
+    bool ok;
+} algorithms;
+static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+
+static void fetch(void)
+{
+    algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    algorithms.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    algorithms.ok = algorithms.sha256 && algorithms.hkdf;
+}
+
+bool crypto_init(struct err *err)
+{
+    if (pthread_once(&fetched, fetch) != 0 || !algorithms.ok)
+        return err_system(err, "OpenSSL offers no SHA-256 or HKDF: check its configuration");
+    return true;
+}
+
+static const EVP_MD *md(void)
+{
+    struct err err;
+    if (!crypto_init(&err))
+        abort();
+    return algorithms.sha256;
+}
+
+static void must(int ok)
+{
+    if (ok != 1)
+        abort();
+}
+
+str hash_hex(const struct hash *h, char out[HASH_HEX_SIZE])
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    for (size_t i = 0; i < HASH_LEN; i++) {
+        out[2 * i] = DIGITS[h->b[i] >> 4];
+        out[2 * i + 1] = DIGITS[h->b[i] & 15];
+    }
+    out[2 * HASH_LEN] = 0;
+    return str_of(out, 2 * HASH_LEN);
+}
+
+void sha256_begin(struct sha256 *s)
+{
+    s->ctx = EVP_MD_CTX_new();
+    must(s->ctx != NULL);
+    must(EVP_DigestInit_ex2(s->ctx, md(), NULL));
+}
+
+void sha256_add(struct sha256 *s, str bytes)
+{
+    if (bytes.n)
+        must(EVP_DigestUpdate(s->ctx, bytes.p, bytes.n));
+}
+
+struct hash sha256_end(struct sha256 *s)
+{
+    struct hash h;
+    must(EVP_DigestFinal_ex(s->ctx, h.b, NULL));
+    sha256_drop(s);
+    return h;
+}
+
+void sha256_drop(struct sha256 *s)
+{
+    EVP_MD_CTX_free(s->ctx);
+    s->ctx = NULL;
+}
+
+struct hash sha256(str bytes)
+{
+    return sha256_parts(&bytes, 1);
+}
+
+struct hash sha256_parts(const str *parts, size_t n)
+{
+    struct sha256 s;
+    sha256_begin(&s);
+    for (size_t i = 0; i < n; i++)
+        sha256_add(&s, parts[i]);
+    return sha256_end(&s);
+}
+
+/* RFC 2104 over the hash above: OpenSSL's own HMAC looks its digest up by name on every call. */
+static struct hash half(const uint8_t pad[64], uint8_t mask, const str *parts, size_t n)
+{
+    uint8_t block[64];
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = pad[i] ^ mask;
+    struct sha256 s;
+    sha256_begin(&s);
+    sha256_add(&s, str_of((const char *)block, sizeof block));
+    for (size_t i = 0; i < n; i++)
+        sha256_add(&s, parts[i]);
+    crypto_wipe(block, sizeof block);
+    return sha256_end(&s);
+}
+
+struct hash hmac_sha256_parts(str key, const str *parts, size_t n)
+{
+    uint8_t pad[64] = {0};
+    if (key.n > sizeof pad) {
+        struct hash short_key = sha256(key);
+        memcpy(pad, short_key.b, HASH_LEN);
+        crypto_wipe(&short_key, sizeof short_key);
+    } else if (key.n) {
+        memcpy(pad, key.p, key.n);
+    }
+    struct hash inner = half(pad, 0x36, parts, n);
+    str inner_str = hash_str(&inner);
+    struct hash outer = half(pad, 0x5c, &inner_str, 1);
+    crypto_wipe(pad, sizeof pad);
+    return outer;
+}
+
+struct hash hmac_sha256(str key, str bytes)
+{
+    return hmac_sha256_parts(key, &bytes, 1);
+}
+
+void hkdf_sha256(str key, str salt, str info, void *out, size_t n)
+{
+    assert(n <= 255 * HASH_LEN);
+    md();
+    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algorithms.hkdf);
+    must(ctx != NULL);
+    char digest[] = "SHA256";
+    static const char NOTHING[1] = "";
+    OSSL_PARAM params[5] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0)};
+    size_t at = 1;
+    params[at++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
+                                                     (void *)(key.n ? key.p : NOTHING), key.n);
+    if (salt.n)
+        params[at++] =
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt.p, salt.n);
+    if (info.n)
+        params[at++] =
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info.p, info.n);
+    params[at] = OSSL_PARAM_construct_end();
+    must(EVP_KDF_derive(ctx, out, n, params));
+    EVP_KDF_CTX_free(ctx);
+}
+
+void crypto_wipe(void *p, size_t n)
+{
+    if (n)
+        OPENSSL_cleanse(p, n);
+}
