@@ -93,7 +93,7 @@ void conn_deadline(struct conn *c, int64_t ms, const char *what);
 int64_t conn_deadline_left_ms(const struct conn *c); /* -1 = none */
 
 /* ---- who ---- */
-str conn_peer_text(const struct conn *c); /* "127.0.0.1:50000", "unix:" */
+str conn_peer_text(struct conn *c); /* "127.0.0.1:50000", "unix:" */
 const struct addr *conn_peer_addr(const struct conn *c);
 const struct tls_peer *conn_tls_peer(const struct conn *c); /* NULL without TLS or before on_open */
 int conn_fd(const struct conn *c);                          /* for attestation only */

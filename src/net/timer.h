@@ -13,8 +13,8 @@ struct timer {
     size_t slot;    /* 1 + place in the loop's heap; 0 = stopped */
 };
 
-/* (Re)starts: fn(owner) in `ms` from now, never from inside this call. The timer is stopped when fn
- * runs. */
+/* (Re)starts: fn(owner) in `ms` (at least 1) from the loop's now, never from inside this call. The
+ * timer is stopped when fn runs. */
 void timer_start(struct timer *t, struct loop *l, int64_t ms, void (*fn)(void *owner), void *owner);
 void timer_stop(struct timer *t); /* harmless if stopped */
 static inline bool timer_is_armed(const struct timer *t)
