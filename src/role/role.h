@@ -1,13 +1,14 @@
 /* role: how a role process comes to life, the same for all of them.
  *
- * `ambit serve` (role/supervisor.c) executes itself as `ambit role NAME` with descriptor 3 = its channel to the
- * supervisor. Over it come SETUP, listeners, directories, peers and START (ipc/message.h, phase SETUP). Then the
- * role drops its uid, enters its sandbox (os/sandbox.h), calls ops->start and answers READY. From then on role.c
- * delivers frames that the message table allows; anything else closes that channel: the peer is treated as dead and the
- * supervisor restarts it. A peer that was restarted comes as a new on_peer.
+ * `ambit serve` (role/supervisor.c) executes itself as `ambit role NAME` with descriptor 3 = its
+ * channel to the supervisor. Over it come SETUP, listeners, directories, peers and START
+ * (ipc/message.h, phase SETUP). Then the role drops its uid, enters its sandbox (os/sandbox.h),
+ * calls ops->start and answers READY. From then on role.c delivers frames that the message table
+ * allows; anything else closes that channel: the peer is treated as dead and the supervisor
+ * restarts it. A peer that was restarted comes as a new on_peer.
  *
- * One loop, one thread (core adds the store's writer). Ownership: env lives as long as the process; a chan
- * given to on_peer stays usable until on_peer_lost for it has returned. */
+ * One loop, one thread (core adds the store's writer). Ownership: env lives as long as the process;
+ * a chan given to on_peer stays usable until on_peer_lost for it has returned. */
 #pragma once
 #include "conf/conf.h"
 #include "ipc/message.h"
@@ -38,15 +39,18 @@ struct role_env {
 
 struct role_ops {
     enum role self;
-    /* After START and inside the sandbox. Returns the role's state, or NULL with *err: the process exits with ROLE_EXIT_CONFIG
-     * (not restarted) if err->kind is ERR_INPUT, else with 1 (restarted with back-off). */
+    /* After START and inside the sandbox. Returns the role's state, or NULL with *err: the process
+     * exits with ROLE_EXIT_CONFIG (not restarted) if err->kind is ERR_INPUT, else with 1 (restarted
+     * with back-off). */
     void *(*start)(struct role_env *env, struct err *err);
     void (*on_peer)(void *state, enum role peer, uint32_t index, struct chan *chan);
     void (*on_peer_lost)(void *state, enum role peer, uint32_t index, struct chan *chan);
-    /* payload is borrowed for the call; fd is -1 unless the table says so, and then ownership moves here. */
-    void (*on_message)(void *state, enum role peer, uint32_t index, struct chan *chan, uint16_t type,
-                       uint64_t id, str payload, int fd);
-    /* Stop taking new work; call role_drained() when what was in flight is done (at once is fine). */
+    /* payload is borrowed for the call; fd is -1 unless the table says so, and then ownership moves
+     * here. */
+    void (*on_message)(void *state, enum role peer, uint32_t index, struct chan *chan,
+                       uint16_t type, uint64_t id, str payload, int fd);
+    /* Stop taking new work; call role_drained() when what was in flight is done (at once is fine).
+     */
     void (*on_drain)(void *state);
 };
 
