@@ -31,6 +31,7 @@ enum message_type {
     MSG_DRAIN,
     MSG_READY,
     MSG_DRAINED,
+    MSG_ACCUSE, /* this peer broke the rules: end it */
     /* edge -> core */
     MSG_CALL = 20,
     MSG_LIST,
@@ -88,7 +89,9 @@ struct msg_setup {
     str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
     str runner_socket;  /* path (edge, runner) */
     str tls;            /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
-    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge) */
+    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
+                         * the system's CAs, which hold where a binding's own are empty */
+    str seal_key;       /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
     int64_t uid;        /* to become; -1: stay (roles started as root) */
     int64_t child_uid;  /* of stdio children (runner); -1: stay */
     int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
@@ -245,7 +248,7 @@ struct message {
     unsigned phases;
     uint32_t size_max;
     bool with_fd;
-    const struct field *fields;
+    const struct pack_field *fields;
 };
 const struct message *message_find(uint16_t type); /* NULL if there is none */
 const struct message *message_table(size_t *n);

@@ -27,9 +27,9 @@ void pack_str(struct buf *out, str s)
     buf_put(out, s);
 }
 
-void pack_fields(const struct field *fields, const void *from, struct buf *out)
+void pack_fields(const struct pack_field *fields, const void *from, struct buf *out)
 {
-    for (const struct field *f = fields; f->kind != FIELD_END; f++) {
+    for (const struct pack_field *f = fields; f->kind != FIELD_END; f++) {
         const char *at = (const char *)from + f->offset;
         uint8_t u8;
         uint32_t u32;
@@ -56,7 +56,7 @@ void pack_fields(const struct field *fields, const void *from, struct buf *out)
     }
 }
 
-static bool unpack_one(const struct field *f, str *payload, char *at, struct err *err)
+static bool unpack_one(const struct pack_field *f, str *payload, char *at, struct err *err)
 {
     size_t n = width(f->kind);
     if (payload->n < n)
@@ -80,9 +80,9 @@ static bool unpack_one(const struct field *f, str *payload, char *at, struct err
     return true;
 }
 
-bool unpack_fields(const struct field *fields, str payload, void *to, struct err *err)
+bool unpack_fields(const struct pack_field *fields, str payload, void *to, struct err *err)
 {
-    for (const struct field *f = fields; f->kind != FIELD_END; f++)
+    for (const struct pack_field *f = fields; f->kind != FIELD_END; f++)
         if (!unpack_one(f, &payload, (char *)to + f->offset, err))
             return false;
     if (payload.n)

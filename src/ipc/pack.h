@@ -1,6 +1,6 @@
 /* pack: the fields of a message between roles, described by a table instead of by code.
  *
- * A message is a C struct and an array of `struct field` that says where each member lies and how
+ * A message is a C struct and an array of `struct pack_field` that says where each member lies and how
  * it travels: integers little-endian, a str as u32 length and bytes. Decoding borrows from the
  * payload, refuses short and long payloads, and allocates nothing. docs/formats/ipc.md is made from
  * the same tables. Pure. */
@@ -10,7 +10,7 @@
 
 enum field_kind { FIELD_END = 0, FIELD_U8, FIELD_U32, FIELD_I64, FIELD_STR };
 
-struct field {
+struct pack_field {
     enum field_kind kind;
     unsigned short offset;
     unsigned max; /* of a str, in bytes; 0: bounded by the message alone */
@@ -22,8 +22,8 @@ struct field {
         kind, offsetof(type, member), max, #member                                                 \
     }
 
-void pack_fields(const struct field *fields, const void *from, struct buf *out);
-MUST_USE bool unpack_fields(const struct field *fields, str payload, void *to, struct err *err);
+void pack_fields(const struct pack_field *fields, const void *from, struct buf *out);
+MUST_USE bool unpack_fields(const struct pack_field *fields, str payload, void *to, struct err *err);
 
 /* A run of strings inside one str field. */
 void pack_str(struct buf *out, str s);
