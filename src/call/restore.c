@@ -1,6 +1,7 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
 #include "call/gate.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "store/read.h"
 

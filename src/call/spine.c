@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "crypto/digest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One request while it is judged; what outlives this function is copied into a live_call or a hold.
