@@ -1,8 +1,8 @@
 /* ledger/checkpoint: when the size and root of the log are signed and shown to the world.
  *
- * Format: C2SP tlog-checkpoint inside a signed note, Ed25519. Rhythm: not more often than every 200
- * ms while the log grows, within 1 s after it fell quiet, and never without growth (each published
- * size costs others work).
+ * Format: C2SP tlog-checkpoint inside a signed note, Ed25519. Rhythm: 200 ms after the last one
+ * when the log has grown by CHECKPOINT_BUSY_LEAVES or more, else 1 s; never without growth (each
+ * published size costs others work).
  *
  *     idle --(due)--> publisher_begin: the text to sign --> keeper signs --> publisher_finish -->
  * idle
@@ -17,6 +17,7 @@
 #include "store/store.h"
 
 enum {
+    CHECKPOINT_BUSY_LEAVES = 64,
     CHECKPOINT_BUSY_MS = 200,
     CHECKPOINT_IDLE_MS = 1000,
     CHECKPOINT_NOTE_BYTES_MAX = 4096,
@@ -45,3 +46,5 @@ void publisher_cancel(struct publisher *p, int64_t mono_ms);
 
 /* What is published (committed and in the file). */
 uint64_t publisher_size(const struct publisher *p);
+/* Why the last attempt to store or show one failed; empty if it did not. */
+str publisher_problem(const struct publisher *p);

@@ -51,8 +51,9 @@ static struct record_chain chain_of(struct bench *b, unsigned task, str parents[
 }
 
 static const struct record_operation OP = {S("helpdesk"), S("helpdesk_refund"), S("transfer")};
-static const char ARGS[] = "{\"amount\":\"129.00\",\"currency\":\"EUR\",\"order\":\"A-10023\","
-                           "\"reason\":\"damaged on arrival, photograph attached to the ticket\"}";
+#define ARGS                                                                                       \
+    S("{\"amount\":\"129.00\",\"currency\":\"EUR\",\"order\":\"A-10023\","                         \
+      "\"reason\":\"damaged on arrival, photograph attached to the ticket\"}")
 
 static void on_done(void *arg, const struct store_result *r);
 
@@ -74,7 +75,7 @@ static void send_intent(struct flight *f)
     str parents[1], ids[] = {S("refunds-under-200"), S("set/helpdesk")};
     uint8_t salt[RECORD_SALT_BYTES];
     struct record_commitment c;
-    record_commit(S(ARGS), salt, &c);
+    record_commit(ARGS, salt, &c);
     struct record_intent r = {
         .time_ms = b->now_ms,
         .call = id_str(&f->call),
@@ -90,7 +91,7 @@ static void send_intent(struct flight *f)
         t, &(struct store_open_call){id_str(&f->call), id_str(&b->tasks[f->task]), true});
     store_payload_insert(
         t, STORE_MUST,
-        &(struct store_payload){id_str(&f->call), str_of((char *)salt, sizeof salt), S(ARGS)});
+        &(struct store_payload){id_str(&f->call), str_of((char *)salt, sizeof salt), ARGS});
     store_leaf(t, record_intent(&b->leaf, &r), id_str(&f->call), id_str(&b->tasks[f->task]));
     must(store_submit(b->s, t, on_done, f, &err), &err);
 }
@@ -103,7 +104,7 @@ static void send_outcome(struct flight *f)
     f->sent_us = clock_mono_us();
     str parents[1];
     struct record_commitment c;
-    record_digest(S(ARGS), &c);
+    record_digest(ARGS, &c);
     struct record_outcome r = {.time_ms = b->now_ms,
                                .call = id_str(&f->call),
                                .chain = chain_of(b, f->task, parents),

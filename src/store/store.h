@@ -49,7 +49,7 @@ struct store_tree_ops {
 struct store_options {
     struct store_tree_ops tree; /* append NULL: a store without leaves (tests) */
     size_t cache_kib;           /* page cache of the write connection; 0: 16 MiB */
-    size_t wal_pages_max; /* the writer copies the WAL back once it is longer; 0: 2000 (8 MB) */
+    size_t wal_pages_max; /* the writer copies the WAL back once it is longer; 0: 1000 (4 MB) */
     bool skip_check;      /* no quick_check at start (it reads the whole file) */
 };
 

@@ -31,6 +31,8 @@ bool store_file_init(struct store_file *f, int dir_fd, struct err *err)
     ssize_t n = readlink(link, f->shown, sizeof f->shown - sizeof "/" STORE_FILE);
     snprintf(f->shown + (n > 0 ? n : 0), sizeof "/" STORE_FILE, "/" STORE_FILE);
 
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
+                   0); /* costs a lock an allocation; refused once SQLite runs */
     if (sqlite3_initialize() != SQLITE_OK)
         return err_system(err, "store: SQLite does not start");
     sqlite3_vfs *base = sqlite3_vfs_find("unix");
@@ -142,9 +144,22 @@ static bool set_journal(struct store_file *f, sqlite3 *db, struct err *err)
     return true;
 }
 
+/* SQLite would create it readable by all, and gives its helper files the same rights. */
+static bool make_private(struct store_file *f, struct err *err)
+{
+    int fd =
+        openat(f->dir_fd, STORE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return errno == EEXIST || err_system(err, "%s: create", f->shown);
+    close(fd); /* nobody holds SQLite's locks on it yet, which a close would drop */
+    return true;
+}
+
 bool store_file_connect(struct store_file *f, bool writer, sqlite3 **out, struct err *err)
 {
     sqlite3 *db = NULL;
+    if (writer && !make_private(f, err))
+        return false;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     bool ok = sqlite3_open_v2(f->name, &db, flags, f->vfs_name) == SQLITE_OK

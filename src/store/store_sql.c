@@ -60,7 +60,8 @@ static const char V1[] =
     "  id TEXT PRIMARY KEY NOT NULL, task TEXT NOT NULL, high INTEGER NOT NULL)"
     "  STRICT, WITHOUT ROWID;"
     "CREATE TABLE payload("
-    "  call TEXT PRIMARY KEY NOT NULL, salt BLOB NOT NULL, args TEXT NOT NULL) STRICT;";
+    "  call TEXT PRIMARY KEY NOT NULL, salt BLOB NOT NULL, args TEXT NOT NULL)"
+    "  STRICT, WITHOUT ROWID;";
 
 const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1};
 
