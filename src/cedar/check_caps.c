@@ -62,43 +62,39 @@ const struct caps *caps_both(struct checker *c, const struct caps *x, const stru
 /* Kinds of forms that are no kind of expression. */
 enum { FORM_ATTR_CAP = 100, FORM_TAG_CAP, FORM_MINUS };
 
-struct form {
-    struct buf b;
-};
-
-static void form_begin(struct form *f, unsigned kind)
+static void form_begin(struct buf *f, unsigned kind)
 {
-    *f = (struct form){.b = {.max = CEDAR_TEXT_BYTES_MAX * 2u}};
-    buf_putc(&f->b, (char)kind);
+    *f = (struct buf){.max = CEDAR_TEXT_BYTES_MAX * 2u};
+    buf_putc(f, (char)kind);
 }
 
-static void form_number(struct form *f, uint32_t n)
+static void form_number(struct buf *f, uint32_t n)
 {
-    buf_put(&f->b, str_of((const char *)&n, sizeof n));
+    buf_put(f, str_of((const char *)&n, sizeof n));
 }
 
-static void form_text(struct form *f, str s)
+static void form_text(struct buf *f, str s)
 {
     form_number(f, (uint32_t)s.n);
-    buf_put(&f->b, s);
+    buf_put(f, s);
 }
 
-static uint32_t form_end(struct checker *c, struct form *f)
+static uint32_t form_end(struct checker *c, struct buf *f)
 {
-    str key = buf_str(&f->b);
+    str key = buf_str(f);
     c->steps += key.n / 8;
     uintptr_t n = (uintptr_t)map_get(&c->shapes, key);
     if (n == 0) {
         n = ++c->next_number;
         (void)map_put(&c->shapes, key, (void *)n); /* NOLINT: a number, never followed */
     }
-    buf_fini(&f->b);
+    buf_fini(f);
     return (uint32_t)n;
 }
 
 static uint32_t pair(struct checker *c, unsigned kind, uint32_t x, uint32_t y)
 {
-    struct form f;
+    struct buf f;
     form_begin(&f, kind);
     form_number(&f, x);
     form_number(&f, y);
@@ -107,7 +103,7 @@ static uint32_t pair(struct checker *c, unsigned kind, uint32_t x, uint32_t y)
 
 static uint32_t single(struct checker *c, unsigned kind, uint32_t x, str text)
 {
-    struct form f;
+    struct buf f;
     form_begin(&f, kind);
     form_number(&f, x);
     form_text(&f, text);
@@ -133,9 +129,9 @@ uint32_t tag_cap(struct checker *c, uint32_t receiver, uint32_t tag)
 
 static uint32_t literal(struct checker *c, const struct cedar_expr *e)
 {
-    struct form f;
+    struct buf f;
     form_begin(&f, CEDAR_E_LITERAL);
-    cedar_value_print(&f.b, &e->value);
+    cedar_value_print(&f, &e->value);
     return form_end(c, &f);
 }
 
@@ -159,8 +155,9 @@ static uint32_t negated(struct checker *c, const struct cedar_expr *e)
     static const uint8_t positive[] = {
         [CEDAR_E_NE] = CEDAR_E_EQ, [CEDAR_E_GT] = CEDAR_E_LE, [CEDAR_E_GE] = CEDAR_E_LT};
     uint32_t x = expr_number(c, e->kids[0]), y = expr_number(c, e->kids[1]);
-    struct form f;
+    struct buf f;
     form_begin(&f, CEDAR_E_NOT);
+    form_number(&f, 0); /* as plain() does */
     form_number(&f, pair(c, positive[e->kind], x, y));
     return form_end(c, &f);
 }
@@ -192,7 +189,7 @@ static uint32_t attr(struct checker *c, const struct cedar_expr *e)
 
 static uint32_t like(struct checker *c, const struct cedar_expr *e)
 {
-    struct form f;
+    struct buf f;
     form_begin(&f, CEDAR_E_LIKE);
     form_number(&f, expr_number(c, e->kids[0]));
     for (size_t i = 0; i < e->pattern->count; i++)
@@ -217,7 +214,7 @@ static uint32_t record(struct checker *c, const struct cedar_expr *e)
         all[i] = (struct named){e->names[i], expr_number(c, e->kids[i])};
     if (e->kid_count > 1)
         qsort(all, e->kid_count, sizeof *all, by_name);
-    struct form f;
+    struct buf f;
     form_begin(&f, CEDAR_E_RECORD);
     for (uint32_t i = 0; i < e->kid_count; i++) {
         form_text(&f, all[i].name);
@@ -232,7 +229,7 @@ static uint32_t plain(struct checker *c, const struct cedar_expr *e)
     uint32_t *kids = ARENA_ARRAY(&c->scratch, uint32_t, e->kid_count);
     for (uint32_t i = 0; i < e->kid_count; i++)
         kids[i] = expr_number(c, e->kids[i]);
-    struct form f;
+    struct buf f;
     form_begin(&f, e->kind);
     form_number(&f, e->kind == CEDAR_E_CALL ? (uint32_t)e->fn : 0);
     for (uint32_t i = 0; i < e->kid_count; i++)
