@@ -31,10 +31,19 @@ struct chan {
     size_t mark_first, mark_end, marks_cap;
     uint64_t sent; /* stream place of the first byte of `out` */
     struct deferred flush, ending;
+    bool wipes;
     bool closing, dead, eof, deaf; /* deaf: the peer reads no more; what it sent still counts */
     bool has_err;
     struct err err;
 };
+
+static void release(struct chan *ch, struct buf *b)
+{
+    if (ch->wipes)
+        buf_wipe(b);
+    else
+        buf_fini(b);
+}
 
 static void on_ending(void *arg)
 {
@@ -42,8 +51,8 @@ static void on_ending(void *arg)
     if (ch->ops->on_close)
         ch->ops->on_close(ch, ch->has_err ? &ch->err : NULL);
     deferred_cancel(&ch->flush);
-    buf_fini(&ch->in);
-    buf_fini(&ch->out);
+    release(ch, &ch->in);
+    release(ch, &ch->out);
     free(ch->marks);
     free(ch);
 }
@@ -120,6 +129,8 @@ static void on_readable(struct chan *ch)
     case IO_OK:
         if (!dispatch(ch, &err))
             end(ch, &err);
+        else if (ch->wipes && !ch->closing && buf_len(&ch->in) == 0)
+            buf_wipe(&ch->in);
         break;
     case IO_EOF:
         ch->eof = true;
@@ -171,8 +182,8 @@ static void flush(struct chan *ch)
     }
     if (ch->mark_first == ch->mark_end)
         ch->mark_first = ch->mark_end = 0;
-    if (buf_len(&ch->out) == 0 && ch->out.cap > READ_BYTES_BIG)
-        buf_fini(&ch->out);
+    if (buf_len(&ch->out) == 0 && (ch->wipes || ch->out.cap > READ_BYTES_BIG))
+        release(ch, &ch->out);
     watch_set(ch->watch, WATCH_READ | (buf_len(&ch->out) ? WATCH_WRITE : 0U));
 }
 
@@ -269,6 +280,11 @@ void *chan_owner(const struct chan *ch)
 size_t chan_out_len(const struct chan *ch)
 {
     return buf_len(&ch->out);
+}
+
+void chan_wipe_after_use(struct chan *ch)
+{
+    ch->wipes = true;
 }
 
 void chan_close(struct chan *ch)
