@@ -118,6 +118,8 @@ static const struct message requests[] = {
     R(431, G "a:\r\nb:\r\nc:\r\nd:\r\ne:\r\nf:\r\n\r\n"),
     R(431, G "X: " A50 A50 A50 A50 A50 A50 "\r\n\r\n"),
     R(431, G "X: " A50 A50 A50 A50 A50 A50),
+    R(431, G "X: " A50 A50 A50 A50 A50 A10 A10 "aa"),
+    R(400, G "X: " A50 A50 A50 A50 A50 A10 A10 "a"),
     /* host */
     R(400, "GET / HTTP/1.0\r\n\r\n"),
     R(400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
@@ -230,10 +232,11 @@ static const struct message responses[] = {
     R(502, OK "Transfer-Encoding: gzip, chunked\r\n\r\n"),
     R(502, OK "Transfer-Encoding: identity\r\n\r\n"),
     R(502, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    R(502, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"),
+    R(502, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n" OK
+           "Content-Length: 0\r\n\r\n"),
     R(502, "HTTP/1.1 100 Continue\r\nContent-Length: 3\r\n\r\nabc"),
     R(502, "HTTP/1.1 103 E\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-    R(502, "HTTP/1.0 100 Continue\r\n\r\n"),
+    R(502, "HTTP/1.0 100 Continue\r\n\r\n" OK "Content-Length: 0\r\n\r\n"),
     R(502, "HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc"),
     R(502, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     R(502, OK "Content-Length: 41\r\n\r\n"),
