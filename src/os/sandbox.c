@@ -18,7 +18,8 @@ bool sandbox_prepare_role(enum os_role role, const struct sandbox_files *files,
     const struct role_profile *p = role_profile(role);
     if (!p)
         return err_input(err, "no such role");
-    struct sandbox s = {.landlock = -1, .trace_role = log_only ? p->name : NULL};
+    struct sandbox s = {.landlock = -1,
+                        .trace_role = log_only && !p->is_inherited ? p->name : NULL};
     if (!filter_for_role(p, log_only, &s.filter, err) ||
         !landlock_prepare(files, net, &s.landlock, err)) {
         free(s.filter.prog);
@@ -35,7 +36,7 @@ bool sandbox_prepare_child(const struct sandbox_files *files, const struct sandb
                            struct sandbox **out, struct err *err)
 {
     struct sandbox s = {.landlock = -1};
-    if (!filter_for_child(!net->tcp_unrestricted, &s.filter, err) ||
+    if (!filter_for_child(!net->tcp_unrestricted, false, &s.filter, err) ||
         !landlock_prepare(files, net, &s.landlock, err)) {
         free(s.filter.prog);
         return false;

@@ -18,10 +18,10 @@ struct syscall_set {
 enum { ROLE_SETS_MAX = 8 };
 struct role_profile {
     const char *name;
+    bool is_inherited; /* by programs of others: the deny-list of children instead of the sets */
     struct syscall_set sets[ROLE_SETS_MAX];
-    bool unix_sockets_only; /* socket() with AF_UNIX alone */
-    bool inet_sockets;      /* socket() with AF_INET, AF_INET6 as well */
-    bool read_only_open;    /* openat() without write, create, truncate */
+    bool inet_sockets;   /* socket() for TCP as well as AF_UNIX */
+    bool read_only_open; /* openat() without write, create, truncate */
     bool threads_only; /* clone() with CLONE_THREAD alone; clone3 answers ENOSYS, so that libc falls
                           back to it */
 };
@@ -34,7 +34,8 @@ struct filter { /* owns prog */
 };
 MUST_USE bool filter_for_role(const struct role_profile *p, bool log_only, struct filter *out,
                               struct err *err);
-MUST_USE bool filter_for_child(bool tcp_restricted, struct filter *out, struct err *err);
+MUST_USE bool filter_for_child(bool tcp_restricted, bool log_only, struct filter *out,
+                               struct err *err);
 int filter_enter(const struct filter *f); /* 0 or an errno; async-signal-safe */
 
 /* ---- sandbox_trace.c: the log_only mode ---- */

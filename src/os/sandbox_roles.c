@@ -52,14 +52,6 @@
 
 #define THREADS SET("clone", "clone3", "prctl", "set_tid_address")
 
-#define CHILDREN                                                                                   \
-    SET("clone", "clone3", "fork", "vfork", "execve", "wait4", "waitid", "kill", "setpgid",        \
-        "setsid", "getpgid", "pidfd_open", "pidfd_send_signal", "prctl", "setrlimit", "prlimit64", \
-        "setresuid", "setresgid", "setgroups", "getresuid", "getresgid", "getgroups", "chdir",     \
-        "capset", "capget", "landlock_create_ruleset", "landlock_add_rule",                        \
-        "landlock_restrict_self", "seccomp", "memfd_create", "arch_prctl", "set_tid_address",      \
-        "pread64", "getcwd", "umask")
-
 static const struct role_profile ROLES[] = {
     [OS_ROLE_EDGE] = {.name = "edge",
                       .sets = {RUN, DESCRIPTORS, MESSAGES, ACCEPT, CONNECT, OPEN_FILES},
@@ -71,14 +63,10 @@ static const struct role_profile ROLES[] = {
                       .threads_only = true},
     [OS_ROLE_KEEPER] = {.name = "keeper",
                         .sets = {RUN, DESCRIPTORS, MESSAGES, OPEN_FILES, WRITE_FILES}},
-    [OS_ROLE_RUNNER] = {.name = "runner",
-                        .sets = {RUN, DESCRIPTORS, MESSAGES, ACCEPT, CONNECT, OPEN_FILES,
-                                 WRITE_FILES, CHILDREN},
-                        .unix_sockets_only = true},
-    [OS_ROLE_SUPERVISOR] = {.name = "supervisor",
-                            .sets = {RUN, DESCRIPTORS, MESSAGES, ACCEPT, CONNECT, PAIRS, OPEN_FILES,
-                                     CHILDREN},
-                            .inet_sockets = true},
+    /* Programs of others are started by these two and inherit their filter: what they do not need,
+       anybody might. */
+    [OS_ROLE_RUNNER] = {.name = "runner", .is_inherited = true},
+    [OS_ROLE_SUPERVISOR] = {.name = "supervisor", .is_inherited = true},
 };
 
 const struct role_profile *role_profile(enum os_role role)

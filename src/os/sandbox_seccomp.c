@@ -123,6 +123,8 @@ bool filter_for_role(const struct role_profile *p, bool log_only, struct filter 
                      struct err *err)
 {
     struct builder b;
+    if (p->is_inherited)
+        return filter_for_child(false, log_only, out, err);
     if (!begin(&b, log_only ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS, err))
         return false;
     for (unsigned s = 0; s < ROLE_SETS_MAX && p->sets[s].names; s++)
@@ -166,13 +168,12 @@ static const unsigned NAMESPACES[] = {CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC, 
 /* Landlock governs TCP by bind(2) and connect(2) of TCP sockets alone. MPTCP sockets are not TCP
  * sockets to it, and a first packet with data connects without connect(2); UDP and the rest it does
  * not know at all. */
-static void deny_around_tcp(struct builder *b)
+static void deny_around_tcp(struct builder *b, uint32_t no)
 {
-    const uint32_t no = SCMP_ACT_ERRNO(EPERM), no_family = SCMP_ACT_ERRNO(EAFNOSUPPORT);
     for (unsigned family = 0; family < AF_MAX; family++)
         if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
-            RULE(b, no_family, "socket", SCMP_A0_32(SCMP_CMP_EQ, family));
-    RULE(b, no_family, "socket", SCMP_A0_32(SCMP_CMP_GE, AF_MAX));
+            RULE(b, no, "socket", SCMP_A0_32(SCMP_CMP_EQ, family));
+    RULE(b, no, "socket", SCMP_A0_32(SCMP_CMP_GE, AF_MAX));
     static const unsigned INET[] = {AF_INET, AF_INET6};
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned type = 0; type <= SOCK_TYPE_BITS; type++)
@@ -192,25 +193,25 @@ static void deny_around_tcp(struct builder *b)
          SCMP_A2_32(SCMP_CMP_EQ, TCP_FASTOPEN_CONNECT));
 }
 
-bool filter_for_child(bool tcp_restricted, struct filter *out, struct err *err)
+bool filter_for_child(bool tcp_restricted, bool log_only, struct filter *out, struct err *err)
 {
+    const uint32_t no = log_only ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(EPERM);
     struct builder b;
     if (!begin(&b, SCMP_ACT_ALLOW, err))
         return false;
     /* Calls by another architecture's numbers (32 bit on 64) would pass unread. */
     b.rc = seccomp_attr_set(b.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     for (const char *const *n = CHILD_DENIED; *n; n++)
-        rule(&b, SCMP_ACT_ERRNO(EPERM), *n, 0, NULL);
+        rule(&b, no, *n, 0, NULL);
     for (size_t i = 0; i < sizeof NAMESPACES / sizeof NAMESPACES[0]; i++)
-        RULE(&b, SCMP_ACT_ERRNO(EPERM), "clone",
-             SCMP_A0_32(SCMP_CMP_MASKED_EQ, NAMESPACES[i], NAMESPACES[i]));
+        RULE(&b, no, "clone", SCMP_A0_32(SCMP_CMP_MASKED_EQ, NAMESPACES[i], NAMESPACES[i]));
     rule(&b, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
     /* Typing into the terminal of whoever started us. */
     static const unsigned TIOCSTI_CALL = 0x5412, TIOCLINUX_CALL = 0x541c;
-    RULE(&b, SCMP_ACT_ERRNO(EPERM), "ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI_CALL));
-    RULE(&b, SCMP_ACT_ERRNO(EPERM), "ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCLINUX_CALL));
+    RULE(&b, no, "ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI_CALL));
+    RULE(&b, no, "ioctl", SCMP_A1_32(SCMP_CMP_EQ, TIOCLINUX_CALL));
     if (tcp_restricted)
-        deny_around_tcp(&b);
+        deny_around_tcp(&b, no);
     return finish(&b, out, err);
 }
 
