@@ -1,4 +1,5 @@
 #include "os/sandbox_int.h"
+#include "os/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,20 +124,25 @@ bool landlock_prepare(const struct sandbox_files *files, const struct sandbox_ne
     }
     /* Older kernels know a shorter structure and accept ours as long as the rest is zero, which it
      * is. */
-    long fd = syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+    int low = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
+    /* Above the numbers that spawn hands to a child, so that it is still there when the child
+     * enters. */
+    int fd = low < 0 ? -1 : fcntl(low, F_DUPFD_CLOEXEC, SPAWN_FDS_MAX);
+    if (low >= 0)
+        close(low);
     if (fd < 0)
         return err_system(err, "cannot make a Landlock ruleset");
     bool ok = true;
     for (size_t i = 0; ok && attr.fs && i < files->n_paths; i++)
-        ok = add_path((int)fd, &files->paths[i], attr.fs, err);
+        ok = add_path(fd, &files->paths[i], attr.fs, err);
     if (ok && attr.net)
-        ok = add_ports((int)fd, net->bind_ports, net->n_bind_ports, NET_BIND_TCP, err) &&
-             add_ports((int)fd, net->connect_ports, net->n_connect_ports, NET_CONNECT_TCP, err);
+        ok = add_ports(fd, net->bind_ports, net->n_bind_ports, NET_BIND_TCP, err) &&
+             add_ports(fd, net->connect_ports, net->n_connect_ports, NET_CONNECT_TCP, err);
     if (!ok) {
-        close((int)fd);
+        close(fd);
         return false;
     }
-    *out_fd = (int)fd;
+    *out_fd = fd;
     return true;
 }
 
