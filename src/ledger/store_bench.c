@@ -10,6 +10,7 @@
 #include "base/rand.h"
 #include "ledger/record.h"
 #include "ledger/tree.h"
+#include "ledger/verify.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -245,6 +246,11 @@ int main(int argc, char **argv)
     store_stats(b.s, &st);
     printf("leaves %llu, WAL copied back %llu times\n", (unsigned long long)store_size(b.s),
            (unsigned long long)st.wal_copies);
+    struct ledger_report report;
+    t0 = clock_mono_us();
+    must(ledger_verify(store_view(b.s), &(struct ledger_verify_options){0}, &report, &err), &err);
+    printf("verify: %s, %.0f leaves/s\n", report.ok ? "sound" : report.problem,
+           (double)report.leaves / (double)(clock_mono_us() - t0) * 1e6);
     store_close(b.s);
     ledger_tree_free(tree);
     buf_fini(&b.leaf);

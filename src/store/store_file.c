@@ -77,7 +77,7 @@ bool store_file_error(const struct store_file *f, sqlite3 *db, const char *doing
     errno = db ? sqlite3_system_errno(db) : 0;
     if (errno)
         return err_system(err, "%s: %s: %s (SQLite %d)", f->shown, doing, text, rc);
-    err_system(err, "x");
+    *err = (struct err){.kind = ERR_SYSTEM}; /* SQLite had no errno: there is none to append */
     snprintf(err->text, sizeof err->text, "%s: %s: %s (SQLite %d)", f->shown, doing, text, rc);
     return false;
 }
