@@ -26,15 +26,15 @@ struct checker {
     enum ctype_mode mode;
     struct cedar_diags *d;
     const struct cedar_policy *policy;
-    size_t first_diag;       /* of this policy, in d */
-    size_t errors;           /* of this policy, repeats not counted */
+    size_t first_diag; /* of this policy, in d */
+    size_t errors;     /* of this policy, repeats not counted */
     struct request_env env;
-    struct arena scratch;    /* types and capabilities; emptied for each environment */
-    struct map shapes;       /* what names an expression by its form -> its number */
-    struct map numbers;      /* address of an expression -> its number */
+    struct arena scratch; /* types and capabilities; emptied for each environment */
+    struct map shapes;    /* what names an expression by its form -> its number */
+    struct map numbers;   /* address of an expression -> its number */
     uint32_t next_number;
     size_t steps;
-    bool gave_up;            /* over VALIDATE_STEPS_MAX, and reported */
+    bool gave_up; /* over VALIDATE_STEPS_MAX, and reported */
 };
 
 struct answer {
@@ -93,7 +93,8 @@ const struct cedar_uid *check_fixed_uid(const struct checker *c, const struct ce
 typedef struct answer check_fn(struct checker *c, const struct caps *prior,
                                const struct cedar_expr *e);
 check_fn check_eq, check_ne, check_less, check_more, check_arithmetic, check_in, check_contains,
-    check_contains_many, check_is_empty, check_like, check_is, check_set, check_record; /* check_ops.c */
+    check_contains_many, check_is_empty, check_like, check_is, check_set,
+    check_record;                                             /* check_ops.c */
 check_fn check_attr, check_has, check_has_tag, check_get_tag; /* check_attr.c */
 check_fn check_call;                                          /* check_call.c */
 

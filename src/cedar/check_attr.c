@@ -9,8 +9,8 @@ static const struct ctype *entity_shape(struct checker *c, const struct ctype *t
     const struct ctype *shape = c->s->etypes[t->etypes[0]].shape;
     for (uint32_t i = 1; i < t->n; i++) {
         enum ctype_clash why;
-        shape = ctype_lub(&c->scratch, shape, c->s->etypes[t->etypes[i]].shape, CTYPE_PERMISSIVE,
-                          &why);
+        shape =
+            ctype_lub(&c->scratch, shape, c->s->etypes[t->etypes[i]].shape, CTYPE_PERMISSIVE, &why);
     }
     return shape;
 }
@@ -67,9 +67,9 @@ static struct answer attr_of(struct checker *c, const struct caps *prior, struct
     const struct ctype_attr *attr = find_attr(c, r->x.type, name);
     str of = attr ? (str){0} : check_type_text(c, r->x.type);
     if (!attr) {
-        struct cedar_diag *one = check_report(c, FIND_UNKNOWN_ATTRIBUTE, span,
-                                              "%.*s has no attribute `%.*s`", STR(of),
-                                              STR(str_take(name, 80)));
+        struct cedar_diag *one =
+            check_report(c, FIND_UNKNOWN_ATTRIBUTE, span, "%.*s has no attribute `%.*s`", STR(of),
+                         STR(str_take(name, 80)));
         str best = guess_attr(c, r->x.type, name);
         if (best.n)
             check_help(c, one, "did you mean `%.*s`?", STR(best));
@@ -142,10 +142,10 @@ static const struct ctype *tag_type(struct checker *c, const struct ctype *t, bo
     size_t n = t->kind == CTYPE_ENTITY ? t->n : t->kind == CTYPE_ANY_ENTITY ? c->s->etype_count : 0;
     for (size_t i = 0; i < n; i++) {
         enum ctype_clash why;
-        const struct ctype *one =
-            c->s->etypes[t->kind == CTYPE_ENTITY ? t->etypes[i] : i].tags;
-        const struct ctype *lub =
-            all && one ? ctype_lub(&c->scratch, all, one, c->mode, &why) : one ? one : all;
+        const struct ctype *one = c->s->etypes[t->kind == CTYPE_ENTITY ? t->etypes[i] : i].tags;
+        const struct ctype *lub = all && one ? ctype_lub(&c->scratch, all, one, c->mode, &why)
+                                  : one      ? one
+                                             : all;
         *clash = *clash || (all && !lub);
         all = lub ? lub : all;
     }
@@ -170,7 +170,7 @@ struct answer check_has_tag(struct checker *c, const struct caps *prior, const s
     struct tag_access t = tag_access(c, prior, e);
     if (!t.entity.type)
         return answer_fail(NULL);
-    const struct ctype *type = !t.type                 ? &ctype_false
+    const struct ctype *type = !t.type                  ? &ctype_false
                                : caps_has(prior, t.cap) ? &ctype_true
                                                         : &ctype_bool;
     struct answer x = {type, caps_one(c, t.cap), true};

@@ -62,8 +62,8 @@ static bool literal_arguments(struct checker *c, const struct cedar_expr *e)
     for (uint32_t i = 0; i < e->kid_count; i++) {
         if (e->kids[i]->kind == CEDAR_E_LITERAL)
             continue;
-        check_report(c, FIND_ARGUMENT_NOT_LITERAL, e->kids[i]->span,
-                     "%s needs a literal text here", cedar_fns[e->fn].name);
+        check_report(c, FIND_ARGUMENT_NOT_LITERAL, e->kids[i]->span, "%s needs a literal text here",
+                     cedar_fns[e->fn].name);
         return false;
     }
     return true;

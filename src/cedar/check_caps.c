@@ -1,8 +1,8 @@
 /* Facts about existence, and numbers for expressions so that a fact and its use can be matched.
  *
  * An expression's number stands for its form after sugar is taken away (a > b is !(a <= b), chains
- * are pairs), so equal meaning by form gives equal numbers. Forms are written as bytes and interned;
- * numbers of sub-expressions stand for them, which keeps each form short. */
+ * are pairs), so equal meaning by form gives equal numbers. Forms are written as bytes and
+ * interned; numbers of sub-expressions stand for them, which keeps each form short. */
 #include "cedar/check.h"
 
 #include <stdlib.h>
@@ -239,17 +239,36 @@ static uint32_t plain(struct checker *c, const struct cedar_expr *e)
 
 uint32_t expr_number(struct checker *c, const struct cedar_expr *e)
 {
-    static uint32_t (*const number[])(struct checker *, const struct cedar_expr *) = {
-        [CEDAR_E_LITERAL] = literal,    [CEDAR_E_VAR] = var,          [CEDAR_E_IF] = plain,
-        [CEDAR_E_AND] = chain,          [CEDAR_E_OR] = chain,         [CEDAR_E_NOT] = plain,
-        [CEDAR_E_NEG] = plain,          [CEDAR_E_EQ] = chain,         [CEDAR_E_NE] = negated,
-        [CEDAR_E_LT] = chain,           [CEDAR_E_LE] = chain,         [CEDAR_E_GT] = negated,
-        [CEDAR_E_GE] = negated,         [CEDAR_E_IN] = chain,         [CEDAR_E_SUM] = chain,
-        [CEDAR_E_PRODUCT] = chain,      [CEDAR_E_HAS] = has,          [CEDAR_E_LIKE] = like,
-        [CEDAR_E_IS] = is,              [CEDAR_E_ATTR] = attr,        [CEDAR_E_CONTAINS] = plain,
-        [CEDAR_E_CONTAINS_ALL] = plain, [CEDAR_E_CONTAINS_ANY] = plain,
-        [CEDAR_E_IS_EMPTY] = plain,     [CEDAR_E_HAS_TAG] = plain,    [CEDAR_E_GET_TAG] = plain,
-        [CEDAR_E_SET] = plain,          [CEDAR_E_RECORD] = record,    [CEDAR_E_CALL] = plain};
+    static uint32_t (*const number[])(struct checker *,
+                                      const struct cedar_expr *) = {[CEDAR_E_LITERAL] = literal,
+                                                                    [CEDAR_E_VAR] = var,
+                                                                    [CEDAR_E_IF] = plain,
+                                                                    [CEDAR_E_AND] = chain,
+                                                                    [CEDAR_E_OR] = chain,
+                                                                    [CEDAR_E_NOT] = plain,
+                                                                    [CEDAR_E_NEG] = plain,
+                                                                    [CEDAR_E_EQ] = chain,
+                                                                    [CEDAR_E_NE] = negated,
+                                                                    [CEDAR_E_LT] = chain,
+                                                                    [CEDAR_E_LE] = chain,
+                                                                    [CEDAR_E_GT] = negated,
+                                                                    [CEDAR_E_GE] = negated,
+                                                                    [CEDAR_E_IN] = chain,
+                                                                    [CEDAR_E_SUM] = chain,
+                                                                    [CEDAR_E_PRODUCT] = chain,
+                                                                    [CEDAR_E_HAS] = has,
+                                                                    [CEDAR_E_LIKE] = like,
+                                                                    [CEDAR_E_IS] = is,
+                                                                    [CEDAR_E_ATTR] = attr,
+                                                                    [CEDAR_E_CONTAINS] = plain,
+                                                                    [CEDAR_E_CONTAINS_ALL] = plain,
+                                                                    [CEDAR_E_CONTAINS_ANY] = plain,
+                                                                    [CEDAR_E_IS_EMPTY] = plain,
+                                                                    [CEDAR_E_HAS_TAG] = plain,
+                                                                    [CEDAR_E_GET_TAG] = plain,
+                                                                    [CEDAR_E_SET] = plain,
+                                                                    [CEDAR_E_RECORD] = record,
+                                                                    [CEDAR_E_CALL] = plain};
     str address = str_of((const char *)&e, sizeof(void *));
     uintptr_t known = (uintptr_t)map_get(&c->numbers, address);
     if (known == 0) {

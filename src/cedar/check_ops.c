@@ -134,8 +134,8 @@ static bool any_can_be_in(const struct checker *c, const struct ctype *x, const 
     return false;
 }
 
-static struct answer in_of(struct checker *c, const struct caps *prior, const struct cedar_expr *left,
-                           const struct cedar_expr *right)
+static struct answer in_of(struct checker *c, const struct caps *prior,
+                           const struct cedar_expr *left, const struct cedar_expr *right)
 {
     struct answer x = check_as(c, prior, left, &expect_entity);
     struct answer y = check_as(c, prior, right, &expect_entity_or_set);

@@ -31,8 +31,7 @@ static void report_unknown_action(struct checker *c, const struct cedar_uid *uid
         check_report(c, FIND_UNKNOWN_ACTION, span, "the schema has no action %.*s::\"%.*s\"",
                      STR(uid->type), STR(str_take(uid->id, 80)));
     if (best)
-        check_help(c, one, "did you mean %.*s::\"%.*s\"?", STR(best->uid.type),
-                   STR(best->uid.id));
+        check_help(c, one, "did you mean %.*s::\"%.*s\"?", STR(best->uid.type), STR(best->uid.id));
 }
 
 static void check_type_name(struct checker *c, str type, struct cedar_span span)

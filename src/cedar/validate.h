@@ -2,20 +2,22 @@
  *
  * Every policy is checked once for each request environment (principal type, action, resource type)
  * that the schema allows and the policy's scope admits: names must be known, some action must be
- * applicable, every expression must have a type, every optional attribute and every tag must be read
- * behind a test for it. A policy that passes in strict mode cannot fail at run time for a reason
- * other than integer overflow or an entity that is missing from the store, given requests and
- * entities that conform (conform.h).
+ * applicable, every expression must have a type, every optional attribute and every tag must be
+ * read behind a test for it. A policy that passes in strict mode cannot fail at run time for a
+ * reason other than integer overflow or an entity that is missing from the store, given requests
+ * and entities that conform (conform.h).
  *
- * Findings go to d, each once for all environments, with the policy's id; their codes and severities
- * are the table in finding.h. Warnings do not refuse. Source: strict and permissive validation of
- * SDK 4.12. Time is bounded: see VALIDATE_STEPS_MAX. Pure; the schema and policies may be shared. */
+ * Findings go to d, each once for all environments, with the policy's id; their codes and
+ * severities are the table in finding.h. Warnings do not refuse. Source: strict and permissive
+ * validation of SDK 4.12. Time is bounded: see VALIDATE_STEPS_MAX. Pure; the schema and policies
+ * may be shared. */
 #pragma once
 #include "cedar/finding.h"
 #include "cedar/schema.h"
 
 enum {
-    VALIDATE_STEPS_MAX = 1 << 24, /* expressions looked at for one policy, all environments together */
+    VALIDATE_STEPS_MAX =
+        1 << 24, /* expressions looked at for one policy, all environments together */
 };
 
 enum validate_mode {
