@@ -1,5 +1,5 @@
-/* `ambit secret`: values are read from standard input only, so that they stand in no history and in no
- * list of processes. */
+/* `ambit secret`: values are read from standard input only, so that they stand in no history and in
+ * no list of processes. */
 #include "cmd/commands.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -178,11 +178,12 @@ static const struct {
     int (*run)(struct job *j);
 } VERBS[] = {{"set", true, do_set}, {"list", false, do_list}, {"remove", true, do_remove}};
 
-/* Before the first start the folders are not there; they are made as the gateway would make them, for
- * the one who is here, and given to the keeper when it starts. */
+/* Before the first start the folders are not there; they are made as the gateway would make them,
+ * for the one who is here, and given to the keeper when it starts. */
 static bool open_folder(struct job *j, const char *name, mode_t mode, int *out, struct err *err)
 {
-    const char *path = str_fmt(&j->arena, "%.*s%s%s", STR(j->conf.state_dir), *name ? "/" : "", name).p;
+    const char *path =
+        str_fmt(&j->arena, "%.*s%s%s", STR(j->conf.state_dir), *name ? "/" : "", name).p;
     if (mkdir(path, mode) != 0 && errno != EEXIST)
         return err_system(err, "cannot make %s", path);
     *out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -207,7 +208,8 @@ static bool open_all(struct job *j, const char *config, struct err *err)
     close(root);
     struct secret *key = NULL;
     if (!open_folder(j, "keys", 0700, &j->keys_fd, err) ||
-        !open_folder(j, "secrets", 0700, &j->secrets_fd, err) || !secrets_environment_key(&key, err))
+        !open_folder(j, "secrets", 0700, &j->secrets_fd, err) ||
+        !secrets_environment_key(&key, err))
         return false;
     bool ok = secrets_open(&j->secrets, j->keys_fd, j->secrets_fd, secret_str(key), err);
     secret_free(key);

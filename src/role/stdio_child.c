@@ -2,7 +2,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "ipc/pack.h"
-#include "mcp/stdio.h"
+#include "mcp/lines.h"
 #include "net/timer.h"
 #include "os/spawn.h"
 #include "role/stdio_words.h"
@@ -296,7 +296,8 @@ static bool watch_all(struct stdio_child *c, struct err *err)
         void (*fn)(void *owner, unsigned events);
     } watches[STREAMS] = {{0, on_writable}, {WATCH_READ, on_output}, {WATCH_READ, on_words}};
     for (int i = 0; i < STREAMS; i++)
-        if (!watch_new(c->loop, c->fds[i], watches[i].events, watches[i].fn, c, &c->watches[i], err))
+        if (!watch_new(c->loop, c->fds[i], watches[i].events, watches[i].fn, c, &c->watches[i],
+                       err))
             return false;
     return watch_new(c->loop, c->process.pidfd, WATCH_READ, on_process_end, c, &c->ended, err);
 }

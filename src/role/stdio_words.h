@@ -1,5 +1,5 @@
-/* stdio_words: what a child program says on standard error: cut into lines, its secrets struck out, the
- * last few kept for the one who asks why it ended. Pure but for the log. */
+/* stdio_words: what a child program says on standard error: cut into lines, its secrets struck out,
+ * the last few kept for the one who asks why it ended. Pure but for the log. */
 #pragma once
 #include "crypto/secret.h"
 #include "base/buf.h"

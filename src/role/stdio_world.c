@@ -24,7 +24,8 @@ str stdio_secret(str run, str name)
 }
 
 /* A name without '/' is looked for where PATH says; a relative path starts at the configuration. */
-static bool find_program(struct stdio_world *w, const struct stdio_child_spec *spec, struct err *err)
+static bool find_program(struct stdio_world *w, const struct stdio_child_spec *spec,
+                         struct err *err)
 {
     str command = spec->binding->command;
     if (str_find_char(command, '/', 0) >= 0) {
@@ -86,8 +87,10 @@ static bool make_env(struct stdio_world *w, const struct stdio_child_spec *spec,
     }
     const struct {
         str name, value;
-    } own[ENV_OWN] = {
-        {S("PATH"), S(PATH_VALUE)}, {S("HOME"), home}, {S("LANG"), S("C.UTF-8")}, {S("TMPDIR"), home}};
+    } own[ENV_OWN] = {{S("PATH"), S(PATH_VALUE)},
+                      {S("HOME"), home},
+                      {S("LANG"), S("C.UTF-8")},
+                      {S("TMPDIR"), home}};
     size_t n = b->env_n;
     for (size_t i = 0; i < ENV_OWN; i++) {
         bool given = false;
@@ -99,7 +102,8 @@ static bool make_env(struct stdio_world *w, const struct stdio_child_spec *spec,
     return true;
 }
 
-static bool make_sandbox(struct stdio_world *w, const struct stdio_child_spec *spec, struct err *err)
+static bool make_sandbox(struct stdio_world *w, const struct stdio_child_spec *spec,
+                         struct err *err)
 {
     const struct conf_binding *b = spec->binding;
     struct sandbox_path paths[PATHS_MAX];
@@ -127,8 +131,8 @@ static bool make_sandbox(struct stdio_world *w, const struct stdio_child_spec *s
     return sandbox_prepare_child(&files, &net, &w->sandbox, err);
 }
 
-/* Its name cannot be guessed and its folder cannot be listed by others; the child writes there under
- * another uid than the one that makes it. */
+/* Its name cannot be guessed and its folder cannot be listed by others; the child writes there
+ * under another uid than the one that makes it. */
 static bool make_scratch(const struct stdio_child_spec *spec, struct arena *a, struct err *err)
 {
     const char *path = str_dup(a, spec->scratch).p;

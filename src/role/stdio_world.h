@@ -1,5 +1,5 @@
-/* stdio_world: what a child program is started with: its program file, arguments, environment, scratch
- * folder and sandbox, made from its binding. */
+/* stdio_world: what a child program is started with: its program file, arguments, environment,
+ * scratch folder and sandbox, made from its binding. */
 #pragma once
 #include "os/sandbox.h"
 #include "role/stdio_child.h"
@@ -7,7 +7,7 @@
 struct stdio_world { /* zero = nothing made */
     struct arena arena;
     const char *program, *cwd;
-    const char **argv, **env; /* end with NULL */
+    const char **argv, **env;  /* end with NULL */
     struct buf secret_env[64]; /* lines of env that hold secrets: wiped by fini */
     size_t secret_env_n;
     struct sandbox *sandbox;

@@ -1,4 +1,5 @@
-/* Roles that do nothing but live: for testing the supervisor and its channels without an edge or a core. */
+/* Roles that do nothing but live: for testing the supervisor and its channels without an edge or a
+ * core. */
 #include "role/role.h"
 
 #include <stdlib.h>
@@ -26,8 +27,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
     log_info("peer lost", LOG_STR("peer", str_z(role_name(peer))), LOG_NUM("peer_index", index));
 }
 
-static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan, uint16_t type,
-                       uint64_t id, str payload, int fd)
+static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
+                       uint16_t type, uint64_t id, str payload, int fd)
 {
     log_info("message", LOG_STR("peer", str_z(role_name(peer))), LOG_NUM("type", type));
 }
