@@ -382,7 +382,8 @@ static void test_accept_cap(void **state)
     for (int i = 0; i < 5; i++) {
         assert_int_equal(k[i].closed, 1);
         assert_false(k[i].has_err);
-        assert_int_equal(buf_len(&k[i].got), 1);
+        /* the last one said its end before it was accepted, and reads nothing after that */
+        assert_int_equal(buf_len(&k[i].got), i < 4 ? 1 : 0);
         buf_fini(&k[i].got);
     }
     drain(f);

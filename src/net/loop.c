@@ -93,9 +93,9 @@ bool loop_new(struct loop **out, struct err *err)
 
 void loop_run(struct loop *l)
 {
-    l->stopped = false;
     while (!l->stopped && loop_step(l, true))
         ;
+    l->stopped = false;
 }
 
 void loop_stop(struct loop *l)

@@ -17,6 +17,7 @@ struct loop;
 MUST_USE bool loop_new(struct loop **out, struct err *err);
 /* Runs until loop_stop(), or until nothing is left that could call anyone. */
 void loop_run(struct loop *l);
+/* The run that goes on, or else the next one, returns. */
 void loop_stop(struct loop *l);
 /* One iteration; with `wait`, blocks until something happens. For tests and shutdown. False when
  * nothing is left. */

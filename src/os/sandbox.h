@@ -6,10 +6,11 @@
  * every later child. For a process with threads, enter before the first thread. Zero denies: a
  * policy that names no paths permits none.
  *
- * Roles get an allow-list of system calls (tables in sandbox_roles.c); anything else kills the
- * process, or, when log_only is set, is printed on standard error ("sandbox: edge: openat") and
- * goes ahead. Child programs of others get a deny-list, which fails with EPERM: we cannot know what
- * they need. */
+ * Edge, core and keeper get an allow-list of system calls (tables in sandbox_roles.c); anything
+ * else kills the process, or, when log_only is set, is printed on standard error ("sandbox: edge:
+ * openat (257)") and goes ahead. Child programs of others get a deny-list, which fails with EPERM:
+ * we cannot know what they need. So do runner and supervisor, whose filter every program they start
+ * inherits; there log_only leaves the printing to the kernel's log. */
 #pragma once
 #include "base/err.h"
 #include <stddef.h>
@@ -20,8 +21,8 @@ enum os_role {
     OS_ROLE_EDGE,       /* sockets; no open for writing, no execve, no fork */
     OS_ROLE_CORE,       /* its files, Unix sockets handed to it, threads; no execve, no connect */
     OS_ROLE_KEEPER,     /* its files; no sockets made, no execve, no fork */
-    OS_ROLE_RUNNER,     /* fork, execve, Unix sockets only */
-    OS_ROLE_SUPERVISOR, /* fork, execve, sockets to listen on */
+    OS_ROLE_RUNNER,     /* as child programs: they inherit its filter */
+    OS_ROLE_SUPERVISOR, /* as child programs */
 };
 const char *os_role_name(enum os_role role);
 
