@@ -90,7 +90,8 @@ static bool write_own(int dirfd, const char *name, str bytes, bool fresh, struct
         return err_system(err, "cannot make a file for %s", name);
     bool ok = fill(fd, dirfd, bytes);
     /* A link fails where a rename would replace. */
-    ok = ok && (fresh ? linkat(dirfd, temp, dirfd, name, 0) : renameat(dirfd, temp, dirfd, name)) == 0;
+    ok = ok &&
+         (fresh ? linkat(dirfd, temp, dirfd, name, 0) : renameat(dirfd, temp, dirfd, name)) == 0;
     int why = errno;
     if (!ok || fresh)
         unlinkat(dirfd, temp, 0);
@@ -108,8 +109,9 @@ static bool write_own(int dirfd, const char *name, str bytes, bool fresh, struct
 static bool path_of(str name, char out[PATH_SIZE], struct err *err)
 {
     if (!conf_name_is_valid(name))
-        return err_input(err, "a secret's name is letters, digits, '_', '-' and '.', at most 64, and "
-                              "begins with a letter or digit");
+        return err_input(err,
+                         "a secret's name is letters, digits, '_', '-' and '.', at most 64, and "
+                         "begins with a letter or digit");
     memcpy(out, name.p, name.n);
     out[name.n] = 0;
     return true;
@@ -315,9 +317,9 @@ bool secrets_list(const struct secrets *s, struct arena *a, struct secret_entry 
                 memcpy(more, list, n * sizeof *list);
             list = more;
         }
-        list[n++] = (struct secret_entry){
-            str_dup(a, str_z(e->d_name)),
-            (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000};
+        list[n++] =
+            (struct secret_entry){str_dup(a, str_z(e->d_name)),
+                                  (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000};
     }
     closedir(dir);
     if (n)

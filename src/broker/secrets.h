@@ -1,10 +1,11 @@
-/* secrets: sealed secrets on disk, one file each: state/secrets/NAME (crypto/seal.h, purpose "secret",
- * name NAME). Used by the keeper and by `ambit secret`, also while the other is at work: a file is
- * replaced whole or not at all.
+/* secrets: sealed secrets on disk, one file each: state/secrets/NAME (crypto/seal.h, purpose
+ * "secret", name NAME). Used by the keeper and by `ambit secret`, also while the other is at work:
+ * a file is replaced whole or not at all.
  *
- * The key that seals them is 32 bytes: $CREDENTIALS_DIRECTORY/ambit-seal-key where a service manager
- * gives one, else state/keys/seal.key (0600), made at first use. Whoever has that key and the files has
- * the secrets; back them up apart. Files belong to the owner of their folder, whoever writes them.
+ * The key that seals them is 32 bytes: $CREDENTIALS_DIRECTORY/ambit-seal-key where a service
+ * manager gives one, else state/keys/seal.key (0600), made at first use. Whoever has that key and
+ * the files has the secrets; back them up apart. Files belong to the owner of their folder, whoever
+ * writes them.
  *
  * Folders are descriptors: the keeper has no paths. One thread. Errors never hold a value. */
 #pragma once
@@ -23,8 +24,8 @@ MUST_USE bool secrets_open(struct secrets *s, int keys_fd, int secrets_fd, str k
                            struct err *err);
 void secrets_close(struct secrets *s);
 
-/* What a header or an environment variable can hold: 1..SECRET_BYTES_MAX bytes, no CR, LF, NUL or other
- * control character but HTAB. */
+/* What a header or an environment variable can hold: 1..SECRET_BYTES_MAX bytes, no CR, LF, NUL or
+ * other control character but HTAB. */
 MUST_USE bool secrets_check_value(str value, struct err *err);
 /* ERR_NOTFOUND, with what to do; ERR_DENIED: sealed with another key, or changed. */
 MUST_USE bool secrets_get(const struct secrets *s, str name, struct secret **out, struct err *err);

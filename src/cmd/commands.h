@@ -1,8 +1,8 @@
 /* commands: the subcommands of `ambit`. One file each, one row each in main.c.
  *
  * A command gets its own arguments (argv[0] is its name), writes results to standard output and
- * complaints to standard error, and returns the exit status: 0 done, 1 failed, 2 wrongly called, 78 the
- * configuration is wrong. */
+ * complaints to standard error, and returns the exit status: 0 done, 1 failed, 2 wrongly called, 78
+ * the configuration is wrong. */
 #pragma once
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };

@@ -47,6 +47,7 @@ enum {
         STRF(t, proof.session, ID_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
+<<<<<<< HEAD
                                        STRF(struct msg_setup, config_name, 0),
                                        STRF(struct msg_setup, config_dir, 0),
                                        STRF(struct msg_setup, config, 0),
@@ -63,63 +64,83 @@ static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
                                        I64(struct msg_setup, own_uid),
                                        I64(struct msg_setup, started_us),
                                        END};
+=======
+                                            STRF(struct msg_setup, config_name, 0),
+                                            STRF(struct msg_setup, config_dir, 0),
+                                            STRF(struct msg_setup, config, 0),
+                                            STRF(struct msg_setup, policies, 0),
+                                            STRF(struct msg_setup, keeper_key, DIGEST),
+                                            STRF(struct msg_setup, runner_key, DIGEST),
+                                            STRF(struct msg_setup, addresses, 0),
+                                            STRF(struct msg_setup, runner_socket, 0),
+                                            STRF(struct msg_setup, tls, 0),
+                                            STRF(struct msg_setup, upstream_tls, 0),
+                                            STRF(struct msg_setup, seal_key, DIGEST),
+                                            I64(struct msg_setup, uid),
+                                            I64(struct msg_setup, child_uid),
+                                            I64(struct msg_setup, started_us),
+                                            END};
+>>>>>>> w/roles
 static const struct pack_field F_LISTENER[] = {U8(struct msg_listener, kind),
-                                          U32(struct msg_listener, index), END};
-static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct msg_peer, index), END};
+                                               U32(struct msg_listener, index), END};
+static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct msg_peer, index),
+                                           END};
 static const struct pack_field F_DIRECTORY[] = {U8(struct msg_directory, kind), END};
 static const struct pack_field F_EMPTY[] = {END};
 static const struct pack_field F_CALL[] = {PROOF(struct msg_call),
-                                      STRF(struct msg_call, endpoint, NAME_MAX_BYTES),
-                                      STRF(struct msg_call, tool, NAME_MAX_BYTES),
-                                      STRF(struct msg_call, args, 0),
-                                      STRF(struct msg_call, approval, ID_MAX),
-                                      STRF(struct msg_call, session_era, ID_MAX),
-                                      END};
+                                           STRF(struct msg_call, endpoint, NAME_MAX_BYTES),
+                                           STRF(struct msg_call, tool, NAME_MAX_BYTES),
+                                           STRF(struct msg_call, args, 0),
+                                           STRF(struct msg_call, approval, ID_MAX),
+                                           STRF(struct msg_call, session_era, ID_MAX),
+                                           END};
 static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
-                                      STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
+                                           STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
-                                         STRF(struct msg_session, version, ID_MAX), END};
+                                              STRF(struct msg_session, version, ID_MAX), END};
 static const struct pack_field F_OUTCOME[] = {
     STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
     U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
     I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
     STRF(struct msg_outcome, error, TEXT_MAX), END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
-                                         STRF(struct msg_catalog, definitions, 0),
-                                         STRF(struct msg_catalog, error, TEXT_MAX), END};
+                                              STRF(struct msg_catalog, definitions, 0),
+                                              STRF(struct msg_catalog, error, TEXT_MAX), END};
 static const struct pack_field F_CONN_CLOSED[] = {I64(struct msg_conn_closed, conn), END};
 static const struct pack_field F_GO[] = {STRF(struct msg_go, call, ID_MAX),
-                                    STRF(struct msg_go, task, ID_MAX),
-                                    STRF(struct msg_go, binding, NAME_MAX_BYTES),
-                                    STRF(struct msg_go, tool, NAME_MAX_BYTES),
-                                    STRF(struct msg_go, voucher, VOUCHER_MAX),
-                                    STRF(struct msg_go, run_voucher, VOUCHER_MAX),
-                                    I64(struct msg_go, answer_wait_ms),
-                                    END};
-static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_MAX),
-                                         U8(struct msg_refused, kind),
-                                         STRF(struct msg_refused, text, TEXT_MAX),
-                                         STRF(struct msg_refused, policies, 0),
-                                         STRF(struct msg_refused, hold, ID_MAX),
-                                         I64(struct msg_refused, expires_ms),
+                                         STRF(struct msg_go, task, ID_MAX),
+                                         STRF(struct msg_go, binding, NAME_MAX_BYTES),
+                                         STRF(struct msg_go, tool, NAME_MAX_BYTES),
+                                         STRF(struct msg_go, voucher, VOUCHER_MAX),
+                                         STRF(struct msg_go, run_voucher, VOUCHER_MAX),
+                                         I64(struct msg_go, answer_wait_ms),
                                          END};
+static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_MAX),
+                                              U8(struct msg_refused, kind),
+                                              STRF(struct msg_refused, text, TEXT_MAX),
+                                              STRF(struct msg_refused, policies, 0),
+                                              STRF(struct msg_refused, hold, ID_MAX),
+                                              I64(struct msg_refused, expires_ms),
+                                              END};
 static const struct pack_field F_RESULT[] = {STRF(struct msg_result, call, ID_MAX),
-                                        STRF(struct msg_result, result, 0), END};
+                                             STRF(struct msg_result, result, 0), END};
 static const struct pack_field F_LIST_ANSWER[] = {STRF(struct msg_list_answer, tools, 0), END};
-static const struct pack_field F_SESSION_ANSWER[] = {STRF(struct msg_session_answer, session, ID_MAX),
-                                                END};
+static const struct pack_field F_SESSION_ANSWER[] = {
+    STRF(struct msg_session_answer, session, ID_MAX), END};
 static const struct pack_field F_CONN[] = {I64(struct msg_conn, conn),
-                                      STRF(struct msg_conn, agent, NAME_MAX_BYTES), END};
+                                           STRF(struct msg_conn, agent, NAME_MAX_BYTES), END};
 static const struct pack_field F_CUT[] = {STRF(struct msg_cut, task, ID_MAX), END};
 static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding, NAME_MAX_BYTES),
-                                          STRF(struct msg_discover, voucher, VOUCHER_MAX),
-                                          STRF(struct msg_discover, run_voucher, VOUCHER_MAX), END};
+                                               STRF(struct msg_discover, voucher, VOUCHER_MAX),
+                                               STRF(struct msg_discover, run_voucher, VOUCHER_MAX),
+                                               END};
 static const struct pack_field F_TEXT[] = {STRF(struct msg_text, text, 0), END};
 static const struct pack_field F_RELEASE[] = {STRF(struct msg_release, voucher, VOUCHER_MAX), END};
 static const struct pack_field F_SECRET[] = {STRF(struct msg_secret, values, 0), END};
 static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwk, TEXT_MAX),
-                                      STRF(struct msg_keys, checkpoint_vkey, TEXT_MAX), END};
-static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, claims, TOKEN_MAX), END};
+                                           STRF(struct msg_keys, checkpoint_vkey, TEXT_MAX), END};
+static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, claims, TOKEN_MAX),
+                                                 END};
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 

@@ -1,7 +1,7 @@
 /* pack: the fields of a message between roles, described by a table instead of by code.
  *
- * A message is a C struct and an array of `struct pack_field` that says where each member lies and how
- * it travels: integers little-endian, a str as u32 length and bytes. Decoding borrows from the
+ * A message is a C struct and an array of `struct pack_field` that says where each member lies and
+ * how it travels: integers little-endian, a str as u32 length and bytes. Decoding borrows from the
  * payload, refuses short and long payloads, and allocates nothing. docs/formats/ipc.md is made from
  * the same tables. Pure. */
 #pragma once
@@ -23,7 +23,8 @@ struct pack_field {
     }
 
 void pack_fields(const struct pack_field *fields, const void *from, struct buf *out);
-MUST_USE bool unpack_fields(const struct pack_field *fields, str payload, void *to, struct err *err);
+MUST_USE bool unpack_fields(const struct pack_field *fields, str payload, void *to,
+                            struct err *err);
 
 /* A run of strings inside one str field. */
 void pack_str(struct buf *out, str s);

@@ -28,8 +28,8 @@ void *chan_owner(const struct chan *ch);
  */
 void chan_send(struct chan *ch, uint16_t type, uint64_t id, str payload, int fd);
 size_t chan_out_len(const struct chan *ch); /* bytes queued */
-/* From now on the memory of what was sent or delivered is wiped, as soon as nothing waits in it: for
- * channels that carry secrets. */
+/* From now on the memory of what was sent or delivered is wiped, as soon as nothing waits in it:
+ * for channels that carry secrets. */
 void chan_wipe_after_use(struct chan *ch);
 /* Sends what is queued at the end of this iteration as far as it goes at once, then closes. Twice
  * is harmless. */

@@ -37,32 +37,39 @@ static bool prove_ids(const struct drop *d, struct err *err)
 
 /* What execve could give back. Needs a capability that changing the uid takes away, so it comes
  * first; a role that never had it has nothing to lose. */
-static void drop_bounding(void)
+static void drop_bounding(uint64_t keep)
 {
-    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+    for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (!(keep >> cap & 1))
+            (void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
 /* Also for a role that stays root: without them root is a user with many files. */
-static bool drop_capabilities(struct err *err)
+static bool drop_capabilities(uint64_t keep, struct err *err)
 {
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return err_system(err, "cannot clear the ambient capabilities");
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct set[2] = {{0}};
+    struct __user_cap_data_struct set[2] = {
+        {.effective = (uint32_t)keep, .permitted = (uint32_t)keep},
+        {.effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32)}};
     if (syscall(SYS_capset, &head, set) != 0)
         return err_system(err, "cannot drop the capabilities");
-    if (syscall(SYS_capget, &head, set) != 0 || set[0].permitted || set[1].permitted)
+    if (syscall(SYS_capget, &head, set) != 0 ||
+        set[0].permitted != (uint32_t)keep || set[1].permitted != (uint32_t)(keep >> 32))
         return err_denied(err, "the capabilities are still there");
     return true;
 }
 
 bool drop_privileges(const struct drop *d, struct err *err)
 {
-    drop_bounding();
+    drop_bounding(d->keep_caps);
+    /* Kept through the change of uid, but not in effect: prove_ids() must fail to regain root. */
+    if (d->keep_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
+        return err_system(err, "cannot keep capabilities");
     if (d->set_ids && (!drop_ids(d, err) || !prove_ids(d, err)))
         return false;
-    if (!drop_capabilities(err))
+    if (!drop_capabilities(d->keep_caps, err))
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_system(err, "cannot set no-new-privs");

@@ -6,12 +6,14 @@
  * at start, before any thread. */
 #pragma once
 #include "base/err.h"
+#include <stdint.h>
 #include <sys/types.h>
 
 struct drop {
     bool set_ids; /* needs root: change to uid and gid, no supplementary groups; neither may be 0 */
     uid_t uid;
     gid_t gid;
+    uint64_t keep_caps; /* 1 << CAP_...: kept all the same, for the one role that starts others */
 };
 
 MUST_USE bool drop_privileges(const struct drop *d, struct err *err);

@@ -1,12 +1,13 @@
-/* keeper: the process that holds keys and secrets, and talks to nobody but core, edges and the runner.
+/* keeper: the process that holds keys and secrets, and talks to nobody but core, edges and the
+ * runner.
  *
  *     core:    KEYS goes out to each new core; SIGN_TOKEN, SIGN_CHECKPOINT, SECRETS_CHANGED come in
  *     edge:    RELEASE against a voucher of kind SECRET_EDGE
  *     runner:  RELEASE against a voucher of kind SECRET_RUNNER
  *
- * What it refuses even to core: a token that lives longer than TASK_TOKEN_MS_MAX, and a checkpoint of the
- * ledger that contradicts one it has signed (keeper_sign.c). What it refuses to anybody: a secret
- * without a voucher, twice on one voucher, or to the wrong role. */
+ * What it refuses even to core: a token that lives longer than TASK_TOKEN_MS_MAX, and a checkpoint
+ * of the ledger that contradicts one it has signed (keeper_sign.c). What it refuses to anybody: a
+ * secret without a voucher, twice on one voucher, or to the wrong role. */
 #include "role/keeper_keys.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -79,7 +80,8 @@ static bool release(struct keeper *k, enum role peer, str payload, struct buf *r
     return collect(k, b, v.secret, run, err);
 }
 
-static void on_release(struct keeper *k, enum role peer, struct chan *chan, uint64_t id, str payload)
+static void on_release(struct keeper *k, enum role peer, struct chan *chan, uint64_t id,
+                       str payload)
 {
     struct err err = {0};
     struct buf run = {.max = 256 << 10};
@@ -178,8 +180,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
 {
 }
 
-static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan, uint16_t type,
-                       uint64_t id, str payload, int fd)
+static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
+                       uint16_t type, uint64_t id, str payload, int fd)
 {
     for (size_t i = 0; i < sizeof REQUESTS / sizeof REQUESTS[0]; i++)
         if (REQUESTS[i].type == type)

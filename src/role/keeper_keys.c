@@ -149,8 +149,7 @@ bool keeper_sign_checkpoint(struct keeper_keys *k, int64_t size, str root, struc
                           "a checkpoint of size %llu is signed already and this one of size %llu "
                           "contradicts it: the ledger was forked or restored from an old copy",
                           (unsigned long long)k->last_size, (unsigned long long)c.size);
-    bool ok = checkpoint_write(&c, &text, err) &&
-              (same || save_last(k, c.size, &c.root, err));
+    bool ok = checkpoint_write(&c, &text, err) && (same || save_last(k, c.size, &c.root, err));
     if (ok) {
         k->has_last = true;
         k->last_size = c.size;

@@ -1,5 +1,6 @@
-/* listeners: every socket that a gateway listens on, opened by the supervisor and handed to the role
- * that serves it. The sockets stay open here, so that strangers wait while a role is restarted. */
+/* listeners: every socket that a gateway listens on, opened by the supervisor and handed to the
+ * role that serves it. The sockets stay open here, so that strangers wait while a role is
+ * restarted. */
 #pragma once
 #include "role/role.h"
 #include "role/state_dir.h"

@@ -14,16 +14,15 @@ enum { PEM_BYTES_MAX = 1 << 20, ADDRESSES_PER_BINDING_MAX = 8, KEY_LEN = 32 };
 
 /* Where the system keeps the roots it trusts: Debian, Fedora, Alpine. */
 static const char *const SYSTEM_ROOTS[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                           "/etc/pki/tls/certs/ca-bundle.crt",
-                                           "/etc/ssl/cert.pem"};
+                                           "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
 
 static bool pack_file(struct buf *out, str path, bool private, struct err *err)
 {
     struct arena a = {0};
     struct file_rules rules = {.owner_only = private, .follow = true};
     str text = {0};
-    bool ok = !path.n ||
-              file_read(AT_FDCWD, str_dup(&a, path).p, PEM_BYTES_MAX, &rules, &a, &text, err);
+    bool ok =
+        !path.n || file_read(AT_FDCWD, str_dup(&a, path).p, PEM_BYTES_MAX, &rules, &a, &text, err);
     if (ok)
         pack_str(out, text);
     crypto_wipe((void *)(uintptr_t)text.p, text.n);
@@ -124,14 +123,15 @@ bool material_gather(struct arena *a, const struct conf *c, str config_text, str
     rand_bytes(out->keeper_key, sizeof out->keeper_key);
     rand_bytes(out->runner_key, sizeof out->runner_key);
     gather_policies(out);
-    return gather_listener_tls(out, err) && gather_upstreams(out, err) && secrets_environment_key(&out->seal_key, err);
+    return gather_listener_tls(out, err) && gather_upstreams(out, err) &&
+           secrets_environment_key(&out->seal_key, err);
 }
 
 static int64_t uid_of(const struct role_uids *u, enum role role)
 {
-    const int64_t uids[ROLE_COUNT] = {[ROLE_NONE] = -1,         [ROLE_SUPERVISOR] = -1,
-                                      [ROLE_EDGE] = u->edge,    [ROLE_CORE] = u->core,
-                                      [ROLE_KEEPER] = u->keeper, [ROLE_RUNNER] = u->runner};
+    const int64_t uids[ROLE_COUNT] = {
+        [ROLE_NONE] = -1,      [ROLE_SUPERVISOR] = -1,    [ROLE_EDGE] = u->edge,
+        [ROLE_CORE] = u->core, [ROLE_KEEPER] = u->keeper, [ROLE_RUNNER] = u->runner};
     return uids[role];
 }
 

@@ -1,6 +1,6 @@
-/* material: what roles are given in SETUP (ipc/message.h), gathered once by the supervisor: files read,
- * names resolved, keys made. Kept for the life of the process, so that a role that is restarted gets
- * exactly what its predecessor had. BLOCKS (name service); at start only. */
+/* material: what roles are given in SETUP (ipc/message.h), gathered once by the supervisor: files
+ * read, names resolved, keys made. Kept for the life of the process, so that a role that is
+ * restarted gets exactly what its predecessor had. BLOCKS (name service); at start only. */
 #pragma once
 #include "crypto/secret.h"
 #include "role/role.h"

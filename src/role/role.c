@@ -6,9 +6,9 @@
  *
  * At any time: the supervisor's channel ends -> exit. A role never outlives its supervisor.
  *
- * A peer that breaks the rules loses its channel. If we are the more trusted of the two we accuse it
- * to the supervisor, which ends and restarts it; if it is the more trusted one, the fault is taken
- * to be ours and this process ends. */
+ * A peer that breaks the rules loses its channel. If we are the more trusted of the two we accuse
+ * it to the supervisor, which ends and restarts it; if it is the more trusted one, the fault is
+ * taken to be ours and this process ends. */
 #include "role/role.h"
 #include "role/walls.h"
 #include "base/limits.h"
@@ -57,8 +57,11 @@ struct rt {
 /* From most to least trusted: who is believed when two roles disagree. */
 static unsigned trust(enum role r)
 {
-    static const unsigned char order[ROLE_COUNT] = {
-        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4, [ROLE_CORE] = 3, [ROLE_RUNNER] = 2, [ROLE_EDGE] = 1};
+    static const unsigned char order[ROLE_COUNT] = {[ROLE_SUPERVISOR] = 5,
+                                                    [ROLE_KEEPER] = 4,
+                                                    [ROLE_CORE] = 3,
+                                                    [ROLE_RUNNER] = 2,
+                                                    [ROLE_EDGE] = 1};
     return r < ROLE_COUNT ? order[r] : 0;
 }
 

@@ -1,4 +1,5 @@
-/* state_dir: the folder in which a gateway keeps what must outlive it, and who may enter which part.
+/* state_dir: the folder in which a gateway keeps what must outlive it, and who may enter which
+ * part.
  *
  *     state/            0711  the sockets of agents and operators are here by default
  *     state/lock              one gateway at a time (os/lock.h)

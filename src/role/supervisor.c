@@ -2,13 +2,14 @@
  *
  * A seat is a place for one role process:
  *
- *     EMPTY -> (spawn) -> STARTING -> (READY) -> RUNNING -> (ends) -> WAITING -> (back-off) -> STARTING
+ *     EMPTY -> (spawn) -> STARTING -> (READY) -> RUNNING -> (ends) -> WAITING -> (back-off) ->
+ * STARTING
  *
- * Descriptors of a seat: its channel to us, its pidfd. Channels between two roles are socket pairs made
- * here, one end to each; when one of the two is restarted both get a new pair.
+ * Descriptors of a seat: its channel to us, its pidfd. Channels between two roles are socket pairs
+ * made here, one end to each; when one of the two is restarted both get a new pair.
  *
- * Shutdown goes through the seats in stages (edge, runner, core, keeper): a stage is told to drain, and
- * the next begins when all of it has ended. What is left after DRAIN_WAIT_MS_MAX is killed.
+ * Shutdown goes through the seats in stages (edge, runner, core, keeper): a stage is told to drain,
+ * and the next begins when all of it has ended. What is left after DRAIN_WAIT_MS_MAX is killed.
  *
  * A role that exits with ROLE_EXIT_CONFIG says that starting it again is of no use: all stop. */
 #include "role/supervisor_seats.h"
@@ -81,7 +82,8 @@ static void on_ready(struct seat *s)
     struct supervisor *sv = s->sv;
     s->state = SEAT_RUNNING;
     if (sv->was_ready)
-        log_info("role is back", LOG_STR("of", str_z(role_name(s->role))), LOG_NUM("index", s->index));
+        log_info("role is back", LOG_STR("of", str_z(role_name(s->role))),
+                 LOG_NUM("index", s->index));
     for (size_t i = 0; i < sv->seats_n; i++)
         if (sv->seats[i].state != SEAT_RUNNING)
             return;
@@ -126,8 +128,10 @@ static void on_close(struct chan *ch, const struct err *err)
         return; /* of a process that is gone already */
     s->chan = NULL;
     if (err)
-        log_error("channel to a role failed", LOG_STR("of", str_z(role_name(s->role))), LOG_ERR(err));
-    /* Without its channel it cannot be told anything. One that drained is about to exit by itself. */
+        log_error("channel to a role failed", LOG_STR("of", str_z(role_name(s->role))),
+                  LOG_ERR(err));
+    /* Without its channel it cannot be told anything. One that drained is about to exit by itself.
+     */
     if (seat_is_alive(s) && (err || !s->sv->stopping))
         child_signal(&s->child, SIGKILL);
 }
@@ -156,10 +160,11 @@ static void log_end(const struct seat *s, int status)
 {
     if (WIFSIGNALED(status))
         log_error("role was ended by a signal", LOG_STR("of", str_z(role_name(s->role))),
-                  LOG_NUM("index", s->index), LOG_STR("signal", str_z(strsignal(WTERMSIG(status)))));
+                  LOG_NUM("index", s->index),
+                  LOG_STR("signal", str_z(strsignal(WTERMSIG(status)))));
     else if (!s->sv->stopping || WEXITSTATUS(status) != 0)
-        log_error("role ended", LOG_STR("of", str_z(role_name(s->role))), LOG_NUM("index", s->index),
-                  LOG_NUM("status", WEXITSTATUS(status)));
+        log_error("role ended", LOG_STR("of", str_z(role_name(s->role))),
+                  LOG_NUM("index", s->index), LOG_NUM("status", WEXITSTATUS(status)));
 }
 
 static void on_child_end(void *owner, unsigned events)
@@ -179,9 +184,10 @@ static void on_child_end(void *owner, unsigned events)
     log_end(s, status);
     s->state = SEAT_EMPTY;
     if (WIFEXITED(status) && WEXITSTATUS(status) == ROLE_EXIT_CONFIG && !sv->stopping) {
-        log_error("stopping: this role cannot run with the configuration it was given; mend what it "
-                  "reported and start again",
-                  LOG_STR("of", str_z(role_name(s->role))));
+        log_error(
+            "stopping: this role cannot run with the configuration it was given; mend what it "
+            "reported and start again",
+            LOG_STR("of", str_z(role_name(s->role))));
         stop_begin(sv, ROLE_EXIT_CONFIG);
     } else if (sv->stopping) {
         stop_step(sv);
@@ -252,8 +258,7 @@ static bool seat_spawn(struct seat *s, struct err *err)
     struct spawn_fd fds[] = {{pair[1], 3}, {STDERR_FILENO, STDERR_FILENO}};
     /* Sanitized builds need their options; others ignore them. */
     const char *env[] = {s->sv->sanitizer_env, NULL};
-    struct spawn spawn = {
-        .path = s->sv->program, .argv = argv, .env = env, .fds = fds, .n_fds = 2};
+    struct spawn spawn = {.path = s->sv->program, .argv = argv, .env = env, .fds = fds, .n_fds = 2};
     bool ok = spawn_start(&spawn, &s->child, err);
     close(pair[1]);
     if (!ok) {
@@ -361,8 +366,9 @@ static void on_signal(void *owner, int signo)
 {
     struct supervisor *sv = owner;
     if (signo == SIGHUP)
-        log_warn("SIGHUP changes nothing: the configuration is read at start only; restart to apply a "
-                 "new one");
+        log_warn(
+            "SIGHUP changes nothing: the configuration is read at start only; restart to apply a "
+            "new one");
     else if (sv->stopping)
         kill_all(sv);
     else

@@ -21,8 +21,8 @@ void seat_send(struct seat *s, enum message_type type, const void *msg, int fd)
     buf_wipe(&b); /* SETUP holds keys */
 }
 
-/* The limits of what any role can ever have: the bounding set is inherited. SETPCAP is for the roles,
- * which give up the rest with it. */
+/* The limits of what any role can ever have: the bounding set is inherited. SETPCAP is for the
+ * roles, which give up the rest with it. */
 enum { KEPT_N = 4 };
 static const unsigned KEPT[KEPT_N] = {CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_SETPCAP};
 

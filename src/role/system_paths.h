@@ -1,5 +1,6 @@
-/* system_paths: the files of the machine that any child program may use: read-only, and no more than a
- * program and its interpreter need to start. Never the homes, never /var, never /proc of others. */
+/* system_paths: the files of the machine that any child program may use: read-only, and no more
+ * than a program and its interpreter need to start. Never the homes, never /var, never /proc of
+ * others. */
 #pragma once
 #include "os/sandbox.h"
 

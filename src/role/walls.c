@@ -48,8 +48,8 @@ static bool plan_edge(struct plan *p, const struct role_env *env, struct err *er
     return !bad || err_peer(err, "addresses are not a run of names and addresses");
 }
 
-/* The folder of a program that is attested by its hash must be readable. The folder, since a program
- * that is upgraded is another file. */
+/* The folder of a program that is attested by its hash must be readable. The folder, since a
+ * program that is upgraded is another file. */
 static bool plan_core(struct plan *p, const struct role_env *env, struct err *err)
 {
     add_directory(p, env, DIRECTORY_STORE);
@@ -86,7 +86,6 @@ static bool plan_runner(struct plan *p, const struct role_env *env, struct err *
         add(p, str_z(SYSTEM_PATHS[i].path), SYSTEM_PATHS[i].access);
     add(p, str_fmt(&p->a, "%.*s/children", STR(env->conf.state_dir)),
         SANDBOX_READ | SANDBOX_WRITE | SANDBOX_EXEC);
-    p->net.signals_unrestricted = false;
     for (size_t i = 0; i < env->conf.bindings_n; i++) {
         const struct conf_binding *b = &env->conf.bindings[i];
         if (b->kind != BINDING_STDIO)
@@ -113,8 +112,10 @@ static const struct {
     {ROLE_EDGE, OS_ROLE_EDGE, 0, plan_edge},
     {ROLE_CORE, OS_ROLE_CORE, 0, plan_core},
     {ROLE_KEEPER, OS_ROLE_KEEPER, 0, plan_keeper},
-    /* To give children a uid of their own, and to end them. */
-    {ROLE_RUNNER, OS_ROLE_RUNNER,
+    /* A filter of system calls is inherited too, and programs of others need calls that nobody can
+     * list: so the runner has the deny-list of its children. The capabilities are there to give
+     * children a uid of their own, and to end them. */
+    {ROLE_RUNNER, OS_ROLE_NONE,
      UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_KILL, plan_runner},
 };
 
@@ -129,9 +130,12 @@ static bool enter(struct role_env *env, size_t row, struct err *err)
     if (uid >= 0)
         d.keep_caps = WALLS[row].keep_caps;
     bool ok = WALLS[row].plan(p, env, err) &&
-              sandbox_prepare_role(WALLS[row].os, &p->files, &p->net, false, &box, err) &&
+              (WALLS[row].os == OS_ROLE_NONE
+                   ? sandbox_prepare_child(&p->files, &p->net, &box, err)
+                   : sandbox_prepare_role(WALLS[row].os, &p->files, &p->net, false, &box, err)) &&
               drop_privileges(&d, err);
-    /* A change of uid clears it (prctl(2)). If the supervisor went in between, its channel says so. */
+    /* A change of uid clears it (prctl(2)). If the supervisor went in between, its channel says so.
+     */
     if (ok && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         ok = err_system(err, "cannot tie this process to its supervisor");
     ok = ok && sandbox_enter(box, err);
