@@ -47,7 +47,6 @@ enum {
         STRF(t, proof.session, ID_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
-<<<<<<< HEAD
                                        STRF(struct msg_setup, config_name, 0),
                                        STRF(struct msg_setup, config_dir, 0),
                                        STRF(struct msg_setup, config, 0),
@@ -64,23 +63,6 @@ static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
                                        I64(struct msg_setup, own_uid),
                                        I64(struct msg_setup, started_us),
                                        END};
-=======
-                                            STRF(struct msg_setup, config_name, 0),
-                                            STRF(struct msg_setup, config_dir, 0),
-                                            STRF(struct msg_setup, config, 0),
-                                            STRF(struct msg_setup, policies, 0),
-                                            STRF(struct msg_setup, keeper_key, DIGEST),
-                                            STRF(struct msg_setup, runner_key, DIGEST),
-                                            STRF(struct msg_setup, addresses, 0),
-                                            STRF(struct msg_setup, runner_socket, 0),
-                                            STRF(struct msg_setup, tls, 0),
-                                            STRF(struct msg_setup, upstream_tls, 0),
-                                            STRF(struct msg_setup, seal_key, DIGEST),
-                                            I64(struct msg_setup, uid),
-                                            I64(struct msg_setup, child_uid),
-                                            I64(struct msg_setup, started_us),
-                                            END};
->>>>>>> w/roles
 static const struct pack_field F_LISTENER[] = {U8(struct msg_listener, kind),
                                                U32(struct msg_listener, index), END};
 static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct msg_peer, index),

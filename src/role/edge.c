@@ -252,18 +252,24 @@ static str run_value(str run, str wanted)
     return (str){0};
 }
 
+/* The run of (binding, CA, certificate, key); the entry named "" holds the system's CAs. */
 static bool upstream_tls(struct edge *e, const struct url *url, struct upstream *u, struct err *err)
 {
     str run = e->env->setup.upstream_tls, name, ca, cert, key;
+    struct tls_client_opts o = {0};
+    str system_ca = {0};
     bool bad = false;
     while (unpack_str(&run, &name, &bad) && unpack_str(&run, &ca, &bad) &&
-           unpack_str(&run, &cert, &bad) && unpack_str(&run, &key, &bad))
-        if (str_eq(name, u->conf->name)) {
-            struct tls_client_opts o = {.ca_pem = ca, .cert_pem = cert, .key_pem = key};
-            u->tls_name = url->host.name;
-            return tls_client_new(&o, &u->tls, err);
-        }
-    return err_input(err, "binding %.*s has no trust anchors", STR(u->conf->name));
+           unpack_str(&run, &cert, &bad) && unpack_str(&run, &key, &bad)) {
+        if (!name.n)
+            system_ca = ca;
+        if (str_eq(name, u->conf->name))
+            o = (struct tls_client_opts){.ca_pem = ca, .cert_pem = cert, .key_pem = key};
+    }
+    if (!o.ca_pem.n)
+        o.ca_pem = system_ca;
+    u->tls_name = url->host.name;
+    return tls_client_new(&o, &u->tls, err);
 }
 
 static bool upstream_http(struct edge *e, struct upstream *u, struct err *err)
