@@ -12,9 +12,9 @@ struct arena_chunk;
 struct arena_cleanup;
 
 struct arena {
-    struct arena_chunk *head;     /* newest first; the arena owns all chunks */
+    struct arena_chunk *head;       /* newest first; the arena owns all chunks */
     struct arena_cleanup *cleanups; /* run in reverse order of registration */
-    size_t used;                  /* bytes handed out since the last reset */
+    size_t used;                    /* bytes handed out since the last reset */
 };
 
 /* The zero value is a valid empty arena. */
@@ -28,7 +28,7 @@ void arena_reset(struct arena *a);
 /* As reset, and gives all memory back. The arena is empty and usable again. */
 void arena_fini(struct arena *a);
 
-#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc_array((a), (n), sizeof(type)))
 /* n * size with the overflow checked. */
 void *arena_alloc_array(struct arena *a, size_t n, size_t size);

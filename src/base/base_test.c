@@ -18,8 +18,18 @@ static void test_numbers(void **state)
     int64_t v = 7;
     assert_true(str_to_i64(S("-9223372036854775808"), &v) && v == INT64_MIN);
     assert_true(str_to_i64(S("9223372036854775807"), &v) && v == INT64_MAX);
-    static const char *const bad[] = {"", "-", "+1", "01", "-01", " 1", "1 ", "1.0", "0x1",
-                                      "9223372036854775808", "-9223372036854775809", "--1"};
+    static const char *const bad[] = {"",
+                                      "-",
+                                      "+1",
+                                      "01",
+                                      "-01",
+                                      " 1",
+                                      "1 ",
+                                      "1.0",
+                                      "0x1",
+                                      "9223372036854775808",
+                                      "-9223372036854775809",
+                                      "--1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         if (str_to_i64(str_z(bad[i]), &v))
             fail_msg("accepted \"%s\"", bad[i]);
@@ -29,8 +39,9 @@ static void test_utf8(void **state)
 {
     (void)state;
     assert_true(str_is_utf8(S("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")));
-    static const char *const bad[] = {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                                      "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xc3", "\xff"};
+    static const char *const bad[] = {
+        "\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf",
+        "\xc3", "\xff"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(str_is_utf8(str_z(bad[i])));
 }

@@ -1,8 +1,8 @@
 /* err: the one way in which things fail.
  *
  * A fallible function returns bool (true = done), is must-use, and takes `struct err *err` last. On
- * false it has written nothing to its outputs and the reason to *err; err may not be NULL. Raising is
- * one line that returns false:
+ * false it has written nothing to its outputs and the reason to *err; err may not be NULL. Raising
+ * is one line that returns false:
  *
  *     if (n > max)
  *         return err_limit(err, "body over %zu bytes", max);
@@ -37,7 +37,8 @@ bool err_peer(struct err *err, const char *fmt, ...) ERR_PRINTF;
 bool err_notfound(struct err *err, const char *fmt, ...) ERR_PRINTF;
 /* Keeps errno and appends ": strerror". */
 bool err_system(struct err *err, const char *fmt, ...) ERR_PRINTF;
-/* Puts "prefix: " before the text that is there, for callers that know the context. Returns false. */
+/* Puts "prefix: " before the text that is there, for callers that know the context. Returns false.
+ */
 bool err_in(struct err *err, const char *fmt, ...) ERR_PRINTF;
 
 #define MUST_USE __attribute__((warn_unused_result))

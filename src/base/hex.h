@@ -1,5 +1,6 @@
 /* hex and base64url (RFC 4648 section 5, without padding). Decoders are strict: the only accepted
- * text of some bytes is the one the encoder writes (no white space, no padding, trailing bits zero). Thread-safe. */
+ * text of some bytes is the one the encoder writes (no white space, no padding, trailing bits
+ * zero). Thread-safe. */
 #pragma once
 #include "base/buf.h"
 #include "base/err.h"

@@ -74,7 +74,8 @@ static bool has_duplicate(const json *obj, str *dup)
     return found;
 }
 
-/* A cheap pass over the bytes before the parser, so that its memory is bounded: nesting and values. */
+/* A cheap pass over the bytes before the parser, so that its memory is bounded: nesting and values.
+ */
 static bool within_limits(str text, const struct json_limits *l, struct err *err)
 {
     size_t depth = 0, values = 1;
@@ -205,7 +206,8 @@ bool json_read_file_text(struct arena *a, str name, str text, struct json_file *
 
 unsigned json_line(const struct json_file *f, str s)
 {
-    /* In-situ reading unescapes a string within its own bytes, so it starts where the text has it. */
+    /* In-situ reading unescapes a string within its own bytes, so it starts where the text has it.
+     */
     if (!s.p || s.p < f->base || s.p > f->base + f->text.n)
         return 0;
     unsigned line, column;
@@ -273,9 +275,8 @@ bool json_i64(const json *v, int64_t *out)
 size_t json_count(const json *v)
 {
     enum json_type t = json_type(v);
-    return t == JSON_ARRAY || t == JSON_OBJECT
-               ? unsafe_yyjson_get_len((yyjson_val *)(uintptr_t)v)
-               : 0;
+    return t == JSON_ARRAY || t == JSON_OBJECT ? unsafe_yyjson_get_len((yyjson_val *)(uintptr_t)v)
+                                               : 0;
 }
 
 struct json_iter json_iter(const json *v)

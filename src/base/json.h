@@ -1,11 +1,12 @@
 /* json: strict JSON in (RFC 8259 and I-JSON, RFC 7493), exact JSON out.
  *
- * Reading refuses: duplicate member names at any depth, text that is not UTF-8, lone surrogates, NUL bytes outside
- * strings, trailing bytes, and anything over the limits given. Numbers keep their text: nothing is
- * rounded, json_i64() succeeds only for an integer literal that fits. The tree lives in the arena given and borrows nothing.
+ * Reading refuses: duplicate member names at any depth, text that is not UTF-8, lone surrogates,
+ * NUL bytes outside strings, trailing bytes, and anything over the limits given. Numbers keep their
+ * text: nothing is rounded, json_i64() succeeds only for an integer literal that fits. The tree
+ * lives in the arena given and borrows nothing.
  *
- * Writing goes through `struct jw`, which places commas and escapes; it cannot produce bad JSON as long as
- * opens and closes match (asserted by jw_done). Threads: values may be read by several. */
+ * Writing goes through `struct jw`, which places commas and escapes; it cannot produce bad JSON as
+ * long as opens and closes match (asserted by jw_done). Threads: values may be read by several. */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
@@ -24,15 +25,16 @@ enum json_type {
 };
 
 struct json_limits {
-    size_t bytes_max; /* of the text; 0: 16 MiB */
-    size_t depth_max; /* nested arrays and objects; 0: 64 */
+    size_t bytes_max;  /* of the text; 0: 16 MiB */
+    size_t depth_max;  /* nested arrays and objects; 0: 64 */
     size_t values_max; /* all values together; 0: 1,000,000 */
-    bool comments;    /* allow comments and trailing commas (configuration files only) */
+    bool comments;     /* allow comments and trailing commas (configuration files only) */
 };
 
 MUST_USE bool json_read(struct arena *a, str text, const struct json_limits *limits,
                         const json **out, struct err *err);
-/* As json_read for a person's file: errors say "name:line:column: ...", and json_line() works on its keys. */
+/* As json_read for a person's file: errors say "name:line:column: ...", and json_line() works on
+ * its keys. */
 struct json_file {
     str name;
     str text;         /* as read, comments and all; borrowed from the caller */
@@ -60,8 +62,8 @@ struct json_iter {
     size_t left;
     bool is_obj;
 };
-/* for (struct json_iter it = json_iter(v); json_next(&it, &name, &value);) ; name may be NULL. Anything
- * but an array or object has no elements. Order is that of the text. */
+/* for (struct json_iter it = json_iter(v); json_next(&it, &name, &value);) ; name may be NULL.
+ * Anything but an array or object has no elements. Order is that of the text. */
 struct json_iter json_iter(const json *v);
 bool json_next(struct json_iter *it, str *name, const json **value);
 
@@ -86,7 +88,7 @@ void jw_i64(struct jw *w, int64_t v);
 void jw_u64(struct jw *w, uint64_t v);
 void jw_bool(struct jw *w, bool v);
 void jw_null(struct jw *w);
-void jw_raw(struct jw *w, str text);       /* text must be one JSON value */
+void jw_raw(struct jw *w, str text);        /* text must be one JSON value */
 void jw_value(struct jw *w, const json *v); /* copies a tree; numbers verbatim, order kept */
 /* name: value in one go */
 void jw_kstr(struct jw *w, str name, str s);
@@ -97,6 +99,7 @@ void jw_kvalue(struct jw *w, str name, const json *v);
 /* The escaped string with its quotes. */
 void json_write_str(struct buf *out, str s);
 void json_write(struct buf *out, const json *v);
-/* Canonical form: RFC 8785 (members sorted by UTF-16 code units, its escapes, no white space), except that numbers are
- * written verbatim: two calls that differ in "1.0" and "1" are two calls. */
+/* Canonical form: RFC 8785 (members sorted by UTF-16 code units, its escapes, no white space),
+ * except that numbers are written verbatim: two calls that differ in "1.0" and "1" are two calls.
+ */
 void json_write_canonical(struct buf *out, const json *v);

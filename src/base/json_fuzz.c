@@ -1,4 +1,5 @@
-/* Any bytes: either refused, or read, written canonically, read again and written to the same bytes. */
+/* Any bytes: either refused, or read, written canonically, read again and written to the same
+ * bytes. */
 #include "base/json.h"
 
 #include <stdlib.h>

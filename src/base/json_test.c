@@ -75,8 +75,9 @@ static void test_access(void **state)
     struct err err;
     const json *v;
     int64_t n;
-    assert_true(json_read(&a, S("{\"s\":\"x\",\"n\":-5,\"f\":1.5,\"b\":true,\"l\":[1,[2],3],\"z\":null}"),
-                          NULL, &v, &err));
+    assert_true(
+        json_read(&a, S("{\"s\":\"x\",\"n\":-5,\"f\":1.5,\"b\":true,\"l\":[1,[2],3],\"z\":null}"),
+                  NULL, &v, &err));
     assert_true(str_eq(json_get_str(v, S("s")), S("x")));
     assert_true(json_i64(json_get(v, S("n")), &n) && n == -5);
     assert_false(json_i64(json_get(v, S("f")), &n));
@@ -111,9 +112,9 @@ static void test_file_lines(void **state)
     ARENA_SCOPE struct arena a = {0};
     struct err err;
     struct json_file f;
-    assert_true(json_read_file_text(&a, S("c.json"),
-                                    S("// hello\n{\n  \"a\\u0041\": \"x\\ny\",\n  /* b */ \"b\": 1,\n}\n"),
-                                    &f, &err));
+    assert_true(json_read_file_text(
+        &a, S("c.json"), S("// hello\n{\n  \"a\\u0041\": \"x\\ny\",\n  /* b */ \"b\": 1,\n}\n"), &f,
+        &err));
     str name;
     const json *v;
     unsigned lines[2] = {0}, i = 0;
@@ -139,16 +140,16 @@ static void test_writer(void **state)
     jw_end_arr(&w);
     jw_ki64(&w, S("z"), 0);
     jw_end_obj(&w);
-    assert_true(str_eq(buf_str(&b),
-                       S("{\"a\\\"b\":\"\\u0001\\t\",\"l\":[-9223372036854775808,false],\"z\":0}")));
+    assert_true(str_eq(
+        buf_str(&b), S("{\"a\\\"b\":\"\\u0001\\t\",\"l\":[-9223372036854775808,false],\"z\":0}")));
     buf_fini(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),      cmocka_unit_test(test_access),
-        cmocka_unit_test(test_limits),     cmocka_unit_test(test_file_lines),
+        cmocka_unit_test(test_table),  cmocka_unit_test(test_access),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_file_lines),
         cmocka_unit_test(test_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

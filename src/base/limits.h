@@ -1,10 +1,10 @@
-/* limits: every bound that a stranger can run into, in one place, unit last in the name. A limit that
- * the configuration may lower or raise says so. */
+/* limits: every bound that a stranger can run into, in one place, unit last in the name. A limit
+ * that the configuration may lower or raise says so. */
 #pragma once
 
 enum {
     /* HTTP */
-    HTTP_HEAD_BYTES_MAX = 32 << 10,   /* request or status line and all fields */
+    HTTP_HEAD_BYTES_MAX = 32 << 10, /* request or status line and all fields */
     HTTP_TARGET_BYTES_MAX = 8 << 10,
     HTTP_FIELDS_MAX = 100,
     HTTP_CHUNK_LINE_BYTES_MAX = 256,
@@ -17,13 +17,13 @@ enum {
     BODY_WAIT_MS_MAX = 30 * 1000,
     IDLE_WAIT_MS_MAX = 120 * 1000,
     CONNECT_WAIT_MS_MAX = 5 * 1000,
-    ANSWER_WAIT_MS_MAX = 60 * 1000,   /* config: limits.answer_wait */
+    ANSWER_WAIT_MS_MAX = 60 * 1000, /* config: limits.answer_wait */
     CORE_WAIT_MS_MAX = 10 * 1000,
     DRAIN_WAIT_MS_MAX = 10 * 1000,
 
     /* connections and memory per connection */
-    CONNS_MAX = 4096,                 /* config: limits.connections */
-    CONN_OUT_BYTES_HIGH = 256 << 10,  /* stop reading the source above this */
+    CONNS_MAX = 4096,                /* config: limits.connections */
+    CONN_OUT_BYTES_HIGH = 256 << 10, /* stop reading the source above this */
     CONN_OUT_BYTES_LOW = 64 << 10,
     CONN_IN_BYTES_HIGH = 64 << 10,
 
@@ -32,13 +32,13 @@ enum {
     JSON_VALUES_MAX = 200000,
 
     /* MCP */
-    MCP_TOOL_NAME_BYTES_MAX = 48,     /* as agents see it, prefix included */
-    MCP_TOOLS_MAX = 1000,             /* per binding */
+    MCP_TOOL_NAME_BYTES_MAX = 48, /* as agents see it, prefix included */
+    MCP_TOOLS_MAX = 1000,         /* per binding */
     MCP_DEFINITION_BYTES_MAX = 64 << 10,
     STDIO_LINE_BYTES_MAX = 16 << 20,
 
     /* tasks */
-    TASK_DEPTH_MAX = 8,               /* ancestors of a task */
+    TASK_DEPTH_MAX = 8, /* ancestors of a task */
     TASK_CHILDREN_MAX = 32,
     TASK_OPERATIONS_MAX = 256,
     TASK_PURPOSE_BYTES_MAX = 1000,

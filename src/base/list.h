@@ -1,5 +1,6 @@
-/* list: an intrusive doubly linked ring. A node belongs to at most one list; the zero value of a node
- * is "in no list". The head is a node too and must be list_init'ed. No allocation, no ownership. */
+/* list: an intrusive doubly linked ring. A node belongs to at most one list; the zero value of a
+ * node is "in no list". The head is a node too and must be list_init'ed. No allocation, no
+ * ownership. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

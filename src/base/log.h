@@ -1,7 +1,8 @@
 /* log: one JSON object per line on standard error: time, level, role, message, fields.
  *
- * Values are what callers pass; callers never pass a secret, a token or an argument of a call (ids and
- * digests instead). Only roles and commands log; libraries return errors. Thread-safe: one write(2) a line. */
+ * Values are what callers pass; callers never pass a secret, a token or an argument of a call (ids
+ * and digests instead). Only roles and commands log; libraries return errors. Thread-safe: one
+ * write(2) a line. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -23,7 +24,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
 /* log_info("task opened", LOG_STR("task", id), LOG_NUM("calls", 20)) */
 #define LOG_STR(n, s) ((struct log_field){.name = (n), .text = (s)})
 #define LOG_NUM(n, v) ((struct log_field){.name = (n), .number = (v), .is_number = true})
-#define LOG_ERR(e) ((struct log_field){.name = "error", .text = str_z((e)->text)})
+#define LOG_ERR(e)    ((struct log_field){.name = "error", .text = str_z((e)->text)})
 #define log_at(level, message, ...)                                                                \
     log_write(level, message, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define log_error(message, ...) log_at(LOG_ERROR, message, __VA_ARGS__)

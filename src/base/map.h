@@ -1,6 +1,6 @@
 /* map: str -> pointer, open addressing, keyed hash (SipHash-1-3 with a random key per map), so a
- * stranger who chooses keys cannot choose collisions. Keys are copied and owned by the map; values are
- * borrowed. Iteration is in no useful order. One thread at a time. Zero value = empty map. */
+ * stranger who chooses keys cannot choose collisions. Keys are copied and owned by the map; values
+ * are borrowed. Iteration is in no useful order. One thread at a time. Zero value = empty map. */
 #pragma once
 #include "base/str.h"
 

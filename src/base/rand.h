@@ -5,8 +5,8 @@
 
 void rand_bytes(void *p, size_t n);
 
-/* An id is a prefix letter and 26 characters of Crockford base32: 48 bits of wall-clock milliseconds
- * and 80 random bits (the ULID layout), so ids sort by time and cannot be guessed. */
+/* An id is a prefix letter and 26 characters of Crockford base32: 48 bits of wall-clock
+ * milliseconds and 80 random bits (the ULID layout), so ids sort by time and cannot be guessed. */
 enum { ID_LEN = 27, ID_SIZE = 28 };
 struct id {
     char s[ID_SIZE]; /* NUL-terminated */

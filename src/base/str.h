@@ -52,8 +52,8 @@ ptrdiff_t str_find(str s, str needle);
 /* s without its first n bytes (all of it if shorter). */
 str str_skip(str s, size_t n);
 str str_take(str s, size_t n);
-/* Cuts s at the first sep: head is what is before it, *rest what is after. False (head = s, rest empty)
- * when there is none. */
+/* Cuts s at the first sep: head is what is before it, *rest what is after. False (head = s, rest
+ * empty) when there is none. */
 bool str_cut(str s, char sep, str *head, str *rest);
 /* Without leading and trailing bytes that are SP or HTAB. */
 str str_trim(str s);

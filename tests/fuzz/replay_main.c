@@ -1,5 +1,6 @@
-/* Feeds each file named on the command line (or each file in each folder named) to the fuzz target it is
- * linked with, so that seeds and old findings run under any compiler in the ordinary tests. */
+/* Feeds each file named on the command line (or each file in each folder named) to the fuzz target
+ * it is linked with, so that seeds and old findings run under any compiler in the ordinary tests.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

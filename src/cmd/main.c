@@ -1,0 +1,56 @@
+/* ambit: one program; the first argument says what it is to be. */
+#include "cmd/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int cmd_help(int argc, char **argv);
+static int cmd_version(int argc, char **argv);
+
+static const struct command COMMANDS[] = {
+    {"serve", "run the gateway", cmd_serve},
+    {"secret", "set, list or remove the secrets that servers need", cmd_secret},
+    {"version", "print the version", cmd_version},
+    {"help", "print this", cmd_help},
+    {"role", NULL, cmd_role},
+};
+enum { COMMANDS_N = sizeof COMMANDS / sizeof COMMANDS[0] };
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "usage: ambit COMMAND [ARGUMENTS]\n\n");
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (COMMANDS[i].help)
+            fprintf(to, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].help);
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    print_help(stdout);
+    return 0;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    puts("ambit " AMBIT_VERSION);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (strcmp(COMMANDS[i].name, name) == 0)
+            return COMMANDS[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "ambit: there is no command \"%s\"\n\n", name);
+    print_help(stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,118 @@
+#include "conf/conf.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+static const char GOOD[] =
+    "{ // a comment\n"
+    "  \"people\": {\"ann\": {\"roles\": [\"owner\"], \"uid\": 1000}},\n"
+    "  \"agents\": {\"desk\": {\"owner\": \"ann\", \"select\": {\"uid\": 1001},\n"
+    "    \"ambit\": [\"files/*\", \"shop/refund\"]}},\n"
+    "  \"listen\": [{\"address\": \"127.0.0.1:8931\", \"bearer\": true}],\n"
+    "  \"policies\": [\"p/*.cedar\"],\n"
+    "  \"mcpServers\": {\n"
+    "    \"files\": {\"command\": \"npx\", \"args\": [\"-y\", \"x\"], \"env\": {\"DEBUG\": "
+    "\"1\"}},\n"
+    "    \"shop\": {\"url\": \"http://127.0.0.1:1/mcp\", \"headers\": {\"X-Api-Key\": {\"secret\": "
+    "\"shop-key\"}},\n"
+    "      \"operations\": {\"refund\": {\"effect\": \"transfer\", \"args\": {\"amount\": "
+    "\"Long\", \"why\": \"String?\"}},\n"
+    "        \"find\": {\"effect\": \"read\"}}},\n"
+    "    \"off\": {\"command\": \"x\", \"disabled\": true}\n"
+    "  }\n"
+    "}\n";
+
+static void test_good(void **state)
+{
+    (void)state;
+    ARENA_SCOPE struct arena a = {0};
+    struct conf c;
+    struct conf_problems p = {0};
+    struct buf text = {0};
+    bool ok = conf_read(&a, S("c.json"), S("/etc/ambit"), str_z(GOOD), &c, &p);
+    conf_problems_print(&p, S("c.json"), &text);
+    if (!ok)
+        fail_msg("%.*s", STR(buf_str(&text)));
+    buf_fini(&text);
+    assert_int_equal(c.bindings_n, 3); /* files, shop, ambit */
+    assert_null(conf_binding(&c, S("off")));
+    const struct conf_binding *shop = conf_binding(&c, S("shop"));
+    assert_int_equal(shop->kind, BINDING_HTTP);
+    assert_true(str_eq(shop->headers[0].secret, S("shop-key")));
+    const struct conf_operation *refund = conf_operation(shop, S("refund"));
+    assert_int_equal(refund->effect, EFFECT_TRANSFER);
+    assert_true(refund->high_impact);
+    assert_true(refund->args[1].optional && str_eq(refund->args[1].type, S("String")));
+    assert_false(conf_operation(shop, S("find"))->high_impact);
+    const struct conf_agent *desk = conf_agent(&c, S("desk"));
+    assert_true(conf_agent_covers(desk, S("files/read")));
+    assert_true(conf_agent_covers(desk, S("shop/refund")));
+    assert_false(conf_agent_covers(desk, S("shop/find")));
+    assert_true(str_eq(c.state_dir, S("/etc/ambit/state")));
+    assert_true(str_eq(c.policy_patterns[0], S("/etc/ambit/p/*.cedar")));
+}
+
+struct row {
+    const char *text;
+    const char *expect; /* must be in the printed problems */
+};
+
+static const struct row bad[] = {
+    {"{", "c.json"},
+    {"[]", "must be one JSON object"},
+    {"{\"peple\": {}}", "did you mean \"people\"?"},
+    {"{\n\"people\": {\n\"a\": {\"roles\": [\"king\"]}}}",
+     "c.json:3: error: people.a.roles: \"king\" is no role"},
+    {"{\"agents\": {\"x\": {\"owner\": \"nobody\", \"bearer\": true}}}",
+     "\"nobody\" is not in \"people\""},
+    {"{\"agents\": {\"x\": {\"bearer\": true}}}", "accountable owner"},
+    {"{\"mcpServers\": {\"x\": {}}}", "needs \"url\""},
+    {"{\"mcpServers\": {\"x\": {\"url\": \"http://a\", \"command\": \"b\"}}}",
+     "both \"url\" and \"command\""},
+    {"{\"mcpServers\": {\"x\": {\"command\": \"b\", \"env\": {\"API_KEY\": \"hunter2\"}}}}",
+     "ambit secret set"},
+    {"{\"mcpServers\": {\"x\": {\"url\": \"http://a\", \"headers\": {\"Authorization\": \"Bearer "
+     "x\"}}}}",
+     "ambit secret set"},
+    {"{\"mcpServers\": {\"x\": {\"type\": \"sse\", \"url\": \"http://a\"}}}", "HTTP+SSE"},
+    {"{\"mcpServers\": {\"x\": {\"command\": \"b\", \"operations\": {\"t\": {\"effect\": "
+     "\"maim\"}}}}}",
+     "must be one of read"},
+    {"{\"mcpServers\": {\"ambit\": {\"command\": \"b\"}}}", "the gateway's own binding"},
+    {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bearer\": true}]}", "loopback only"},
+    {"{\"listen\": [{\"address\": \"127.0.0.1:1\"}]}", "nobody could come in"},
+    {"{\"limits\": {\"requestBytes\": \"1\"}}", "whole number"},
+    {"{\"limits\": {\"answerWait\": \"5\"}}", "duration"},
+    {"{\"metrics\": \"0.0.0.0:9\"}", "loopback only"},
+    {"{\"trustDomain\": \"A b\"}", "trust domain"},
+    {"{\"state\": \"a\\u0000b\"}", "NUL"},
+    {"{\"people\": {\"a\": {\"roles\": [\"owner\"]}, \"a\": {}}}", "twice"},
+};
+
+static void test_bad(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct conf c;
+        struct conf_problems p = {0};
+        struct buf text = {0};
+        if (conf_read(&a, S("c.json"), S("/"), str_z(bad[i].text), &c, &p))
+            fail_msg("accepted %s", bad[i].text);
+        conf_problems_print(&p, S("c.json"), &text);
+        if (str_find(buf_str(&text), str_z(bad[i].expect)) < 0)
+            fail_msg("%s: wanted \"%s\", got %.*s", bad[i].text, bad[i].expect,
+                     STR(buf_str(&text)));
+        /* What the person wrote as a secret is not repeated. */
+        assert_true(str_find(buf_str(&text), S("hunter2")) < 0);
+        buf_fini(&text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+/* reader: the walk over configuration JSON that both finds values and collects problems, private to
+ * this folder. A `struct at` is a place: a value, its path for messages and a key whose line is
+ * known. */
+#pragma once
+#include "base/json.h"
+#include "conf/conf.h"
+
+struct reader {
+    struct arena *a;
+    struct json_file file;
+    struct conf_problems *problems;
+    str dir;
+};
+
+struct at {
+    const json *v;
+    str path;
+    unsigned line;
+};
+
+/* Describes one member of an object: unknown members are problems, with the closest known name. */
+struct member_list {
+    const char *const *names; /* NULL-terminated */
+};
+
+void problem(struct reader *r, struct at at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void warning(struct reader *r, struct at at, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The member of an object; v is NULL if absent (the path still names it). */
+struct at at_member(struct reader *r, struct at obj, const char *name);
+/* Checks that at is an object with known members only. False (and a problem) if not an object. */
+bool at_object(struct reader *r, struct at at, const char *const *names);
+
+/* Each returns the default if absent; a wrong type is a problem and gives the default too. */
+str at_str(struct reader *r, struct at at, str dflt);
+bool at_bool(struct reader *r, struct at at, bool dflt);
+int64_t at_int(struct reader *r, struct at at, int64_t dflt, int64_t min, int64_t max);
+int64_t at_duration(struct reader *r, struct at at, int64_t dflt_ms);
+str at_path(struct reader *r, struct at at,
+            str dflt); /* relative ones start at the file's folder */
+void at_str_list(struct reader *r, struct at at, str **out, size_t *n);
+void at_path_list(struct reader *r, struct at at, str **out, size_t *n);
+
+/* for (struct each e = each_of(r, at); each_next(&e);) ... e.name, e.at */
+struct each {
+    struct reader *r;
+    struct json_iter it;
+    struct at parent, at;
+    str name;
+    size_t index;
+};
+struct each each_of(struct reader *r, struct at at);
+bool each_next(struct each *e);
+
+/* mcpServers: one binding. In conf_binding.c */
+void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
+/* The binding whose operations core itself carries out. */
+void internal_binding(struct arena *a, struct conf_binding *b);

@@ -1,0 +1,229 @@
+#include "ipc/message.h"
+#include "base/limits.h"
+
+static const char *const ROLES[ROLE_COUNT] = {"none", "supervisor", "edge",
+                                              "core", "keeper",     "runner"};
+
+const char *role_name(enum role r)
+{
+    return r < ROLE_COUNT ? ROLES[r] : "none";
+}
+
+enum role role_parse(str s)
+{
+    for (unsigned i = 1; i < ROLE_COUNT; i++)
+        if (str_eq(s, str_z(ROLES[i])))
+            return (enum role)i;
+    return ROLE_NONE;
+}
+
+const char *outcome_name(enum outcome o)
+{
+    static const char *const names[OUTCOME_COUNT] = {"none",    "ok",       "upstream_error",
+                                                     "refused", "not_sent", "unknown"};
+    return o < OUTCOME_COUNT ? names[o] : "none";
+}
+
+enum {
+    ID_MAX = 64,
+    NAME_MAX_BYTES = 256,
+    TEXT_MAX = 4096,
+    TOKEN_MAX = 8192,
+    DIGEST = 32,
+    VOUCHER_MAX = 1024
+};
+
+#define END                                                                                        \
+    {                                                                                              \
+        FIELD_END, 0, 0, NULL                                                                      \
+    }
+#define U8(t, m)        FIELD(FIELD_U8, t, m, 0)
+#define U32(t, m)       FIELD(FIELD_U32, t, m, 0)
+#define I64(t, m)       FIELD(FIELD_I64, t, m, 0)
+#define STRF(t, m, max) FIELD(FIELD_STR, t, m, max)
+#define PROOF(t)                                                                                   \
+    U8(t, proof.kind), U32(t, proof.listener), I64(t, proof.conn),                                 \
+        STRF(t, proof.token, TOKEN_MAX), STRF(t, proof.task, ID_MAX), STRF(t, proof.cert, DIGEST), \
+        STRF(t, proof.session, ID_MAX)
+
+static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
+                                       STRF(struct msg_setup, config_name, 0),
+                                       STRF(struct msg_setup, config_dir, 0),
+                                       STRF(struct msg_setup, config, 0),
+                                       STRF(struct msg_setup, policies, 0),
+                                       STRF(struct msg_setup, keeper_key, DIGEST),
+                                       STRF(struct msg_setup, runner_key, DIGEST),
+                                       STRF(struct msg_setup, addresses, 0),
+                                       STRF(struct msg_setup, runner_socket, 0),
+                                       STRF(struct msg_setup, tls, 0),
+                                       STRF(struct msg_setup, upstream_tls, 0),
+                                       STRF(struct msg_setup, seal_key, DIGEST),
+                                       I64(struct msg_setup, uid),
+                                       I64(struct msg_setup, child_uid),
+                                       I64(struct msg_setup, own_uid),
+                                       I64(struct msg_setup, started_us),
+                                       END};
+static const struct pack_field F_LISTENER[] = {U8(struct msg_listener, kind),
+                                               U32(struct msg_listener, index), END};
+static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct msg_peer, index),
+                                           END};
+static const struct pack_field F_DIRECTORY[] = {U8(struct msg_directory, kind), END};
+static const struct pack_field F_EMPTY[] = {END};
+static const struct pack_field F_CALL[] = {PROOF(struct msg_call),
+                                           STRF(struct msg_call, endpoint, NAME_MAX_BYTES),
+                                           STRF(struct msg_call, tool, NAME_MAX_BYTES),
+                                           STRF(struct msg_call, args, 0),
+                                           STRF(struct msg_call, approval, ID_MAX),
+                                           STRF(struct msg_call, session_era, ID_MAX),
+                                           END};
+static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
+                                           STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
+static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
+                                              STRF(struct msg_session, version, ID_MAX), END};
+static const struct pack_field F_OUTCOME[] = {
+    STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
+    U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
+    I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
+    STRF(struct msg_outcome, error, TEXT_MAX), END};
+static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
+                                              STRF(struct msg_catalog, definitions, 0),
+                                              STRF(struct msg_catalog, error, TEXT_MAX), END};
+static const struct pack_field F_CONN_CLOSED[] = {I64(struct msg_conn_closed, conn), END};
+static const struct pack_field F_GO[] = {STRF(struct msg_go, call, ID_MAX),
+                                         STRF(struct msg_go, task, ID_MAX),
+                                         STRF(struct msg_go, binding, NAME_MAX_BYTES),
+                                         STRF(struct msg_go, tool, NAME_MAX_BYTES),
+                                         STRF(struct msg_go, voucher, VOUCHER_MAX),
+                                         STRF(struct msg_go, run_voucher, VOUCHER_MAX),
+                                         I64(struct msg_go, answer_wait_ms),
+                                         END};
+static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_MAX),
+                                              U8(struct msg_refused, kind),
+                                              STRF(struct msg_refused, text, TEXT_MAX),
+                                              STRF(struct msg_refused, policies, 0),
+                                              STRF(struct msg_refused, hold, ID_MAX),
+                                              I64(struct msg_refused, expires_ms),
+                                              END};
+static const struct pack_field F_RESULT[] = {STRF(struct msg_result, call, ID_MAX),
+                                             STRF(struct msg_result, result, 0), END};
+static const struct pack_field F_LIST_ANSWER[] = {STRF(struct msg_list_answer, tools, 0), END};
+static const struct pack_field F_SESSION_ANSWER[] = {
+    STRF(struct msg_session_answer, session, ID_MAX), END};
+static const struct pack_field F_CONN[] = {I64(struct msg_conn, conn),
+                                           STRF(struct msg_conn, agent, NAME_MAX_BYTES), END};
+static const struct pack_field F_CUT[] = {STRF(struct msg_cut, task, ID_MAX), END};
+static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding, NAME_MAX_BYTES),
+                                               STRF(struct msg_discover, voucher, VOUCHER_MAX),
+                                               STRF(struct msg_discover, run_voucher, VOUCHER_MAX),
+                                               END};
+static const struct pack_field F_TEXT[] = {STRF(struct msg_text, text, 0), END};
+static const struct pack_field F_RELEASE[] = {STRF(struct msg_release, voucher, VOUCHER_MAX), END};
+static const struct pack_field F_SECRET[] = {STRF(struct msg_secret, values, 0), END};
+static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwk, TEXT_MAX),
+                                           STRF(struct msg_keys, checkpoint_vkey, TEXT_MAX), END};
+static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, claims, TOKEN_MAX),
+                                                 END};
+static const struct pack_field F_SIGN_CHECKPOINT[] = {
+    I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
+
+enum {
+    BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
+    SETUP_MAX = 16 << 20,
+    SMALL = 32 << 10,
+};
+#define B(role)  (1u << ROLE_##role)
+#define ANY_ROLE (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER))
+#define S_PHASE  PHASE_SETUP
+#define R_PHASE  PHASE_RUN
+#define SR_PHASE (PHASE_SETUP | PHASE_RUN)
+
+static const struct message TABLE[] = {
+    /* type, name, from, to, phases, size, with a descriptor, fields */
+    {MSG_SETUP, "setup", B(SUPERVISOR), ANY_ROLE, S_PHASE, SETUP_MAX, false, F_SETUP},
+    {MSG_LISTENER, "listener", B(SUPERVISOR), ANY_ROLE, S_PHASE, SMALL, true, F_LISTENER},
+    {MSG_PEER, "peer", B(SUPERVISOR), ANY_ROLE, SR_PHASE, SMALL, true, F_PEER},
+    {MSG_DIRECTORY, "directory", B(SUPERVISOR), B(CORE) | B(KEEPER), S_PHASE, SMALL, true,
+     F_DIRECTORY},
+    {MSG_START, "start", B(SUPERVISOR), ANY_ROLE, S_PHASE, SMALL, false, F_EMPTY},
+    {MSG_DRAIN, "drain", B(SUPERVISOR), ANY_ROLE, SR_PHASE, SMALL, false, F_EMPTY},
+    {MSG_READY, "ready", ANY_ROLE, B(SUPERVISOR), R_PHASE, SMALL, false, F_EMPTY},
+    {MSG_DRAINED, "drained", ANY_ROLE, B(SUPERVISOR), R_PHASE, SMALL, false, F_EMPTY},
+    {MSG_ACCUSE, "accuse", B(KEEPER) | B(CORE) | B(RUNNER), B(SUPERVISOR), R_PHASE, SMALL, false,
+     F_PEER},
+
+    {MSG_CALL, "call", B(EDGE), B(CORE), R_PHASE, BODY, false, F_CALL},
+    {MSG_LIST, "list", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_LIST},
+    {MSG_SESSION_OPEN, "session-open", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_SESSION},
+    {MSG_SESSION_END, "session-end", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_SESSION},
+    {MSG_OUTCOME, "outcome", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_OUTCOME},
+    {MSG_CATALOG, "catalog", B(EDGE), B(CORE), R_PHASE, BODY, false, F_CATALOG},
+    {MSG_CONN_CLOSED, "conn-closed", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_CONN_CLOSED},
+    {MSG_METRICS, "metrics", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_EMPTY},
+
+    {MSG_GO, "go", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_GO},
+    {MSG_REFUSED, "refused", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_REFUSED},
+    {MSG_RESULT, "result", B(CORE), B(EDGE), R_PHASE, BODY, false, F_RESULT},
+    {MSG_LIST_ANSWER, "list-answer", B(CORE), B(EDGE), R_PHASE, BODY, false, F_LIST_ANSWER},
+    {MSG_SESSION_ANSWER, "session-answer", B(CORE), B(EDGE), R_PHASE, SMALL, false,
+     F_SESSION_ANSWER},
+    {MSG_CONN, "conn", B(CORE), B(EDGE), R_PHASE, SMALL, true, F_CONN},
+    {MSG_CUT, "cut", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_CUT},
+    {MSG_DISCOVER, "discover", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_DISCOVER},
+    {MSG_METRICS_ANSWER, "metrics-answer", B(CORE), B(EDGE), R_PHASE, 1 << 20, false, F_TEXT},
+
+    {MSG_RELEASE, "release", B(EDGE) | B(RUNNER), B(KEEPER), R_PHASE, SMALL, false, F_RELEASE},
+    {MSG_SECRET, "secret", B(KEEPER), B(EDGE) | B(RUNNER), R_PHASE, 256 << 10, false, F_SECRET},
+    {MSG_NO_SECRET, "no-secret", B(KEEPER), B(EDGE) | B(RUNNER), R_PHASE, SMALL, false, F_TEXT},
+
+    {MSG_KEYS, "keys", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_KEYS},
+    {MSG_SIGN_TOKEN, "sign-token", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_TOKEN},
+    {MSG_SIGNED_TOKEN, "signed-token", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
+    {MSG_SIGN_CHECKPOINT, "sign-checkpoint", B(CORE), B(KEEPER), R_PHASE, SMALL, false,
+     F_SIGN_CHECKPOINT},
+    {MSG_SIGNED_CHECKPOINT, "signed-checkpoint", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
+    {MSG_NOT_SIGNED, "not-signed", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
+    {MSG_SECRETS_CHANGED, "secrets-changed", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_EMPTY},
+
+    {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_CUT},
+};
+
+enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 96 };
+
+const struct message *message_table(size_t *n)
+{
+    *n = TABLE_N;
+    return TABLE;
+}
+
+const struct message *message_find(uint16_t type)
+{
+    for (size_t i = 0; i < TABLE_N; i++)
+        if (TABLE[i].type == type)
+            return &TABLE[i];
+    return NULL;
+}
+
+uint32_t message_size_max(enum role from, enum role to, enum phase phase, uint16_t type)
+{
+    const struct message *m = message_find(type);
+    if (!m || !(m->from & 1u << from) || !(m->to & 1u << to) || !(m->phases & phase))
+        return 0;
+    return m->size_max;
+}
+
+void message_pack(enum message_type type, const void *msg, struct buf *out)
+{
+    const struct message *m = message_find((uint16_t)type);
+    if (m)
+        pack_fields(m->fields, msg, out);
+}
+
+bool message_unpack(enum message_type type, str payload, void *msg, struct err *err)
+{
+    const struct message *m = message_find((uint16_t)type);
+    if (!m)
+        return err_peer(err, "no message of type %u", (unsigned)type);
+    if (!unpack_fields(m->fields, payload, msg, err))
+        return err_in(err, "%s", m->name);
+    return true;
+}

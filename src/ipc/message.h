@@ -1,0 +1,260 @@
+/* message: every message that roles may exchange, in one table: who may send it to whom, in which
+ * phase, with which fields, how large. A role hands each frame it receives to message_accepts();
+ * what the table does not allow ends the channel and thereby the peer (design section 2). The frame
+ * itself (length, type, request id, descriptor) is os/frame.h. Pure; strs of a decoded message
+ * borrow from its payload. */
+#pragma once
+#include "ipc/pack.h"
+
+enum role {
+    ROLE_NONE = 0,
+    ROLE_SUPERVISOR,
+    ROLE_EDGE,
+    ROLE_CORE,
+    ROLE_KEEPER,
+    ROLE_RUNNER,
+    ROLE_COUNT,
+};
+const char *role_name(enum role r);
+enum role role_parse(str s); /* ROLE_NONE if unknown */
+
+enum phase { PHASE_SETUP = 1, PHASE_RUN = 2 }; /* before and after START */
+
+enum message_type {
+    MSG_NONE = 0,
+    /* supervisor and roles */
+    MSG_SETUP = 1,
+    MSG_LISTENER,
+    MSG_PEER,
+    MSG_DIRECTORY,
+    MSG_START,
+    MSG_DRAIN,
+    MSG_READY,
+    MSG_DRAINED,
+    MSG_ACCUSE, /* this peer broke the rules: end it */
+    /* edge -> core */
+    MSG_CALL = 20,
+    MSG_LIST,
+    MSG_SESSION_OPEN,
+    MSG_SESSION_END,
+    MSG_OUTCOME,
+    MSG_CATALOG,
+    MSG_CONN_CLOSED,
+    MSG_METRICS,
+    /* core -> edge */
+    MSG_GO = 40,
+    MSG_REFUSED,
+    MSG_RESULT,
+    MSG_LIST_ANSWER,
+    MSG_SESSION_ANSWER,
+    MSG_CONN,
+    MSG_CUT,
+    MSG_DISCOVER,
+    MSG_METRICS_ANSWER,
+    /* edge and runner -> keeper, and back */
+    MSG_RELEASE = 60,
+    MSG_SECRET,
+    MSG_NO_SECRET,
+    /* core <-> keeper */
+    MSG_KEYS = 70,
+    MSG_SIGN_TOKEN,
+    MSG_SIGNED_TOKEN,
+    MSG_SIGN_CHECKPOINT,
+    MSG_SIGNED_CHECKPOINT,
+    MSG_NOT_SIGNED,
+    MSG_SECRETS_CHANGED,
+    /* core -> runner */
+    MSG_STOP_CHILD = 80,
+};
+
+/* What a LISTENER or DIRECTORY descriptor is for. */
+enum listener_kind {
+    LISTENER_NONE = 0,
+    LISTENER_DOOR,
+    LISTENER_METRICS,
+    LISTENER_AGENT,
+    LISTENER_CONTROL,
+    LISTENER_RUNNER
+};
+enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
+
+struct msg_setup {
+    uint32_t index; /* of the role among its kind (edges) */
+    str config_name;
+    str config_dir;
+    str config;     /* text of the configuration file */
+    str policies;   /* run of name, text, name, text, ... (core) */
+    str keeper_key; /* 32 bytes: MACs vouchers for the keeper (core, keeper) */
+    str runner_key; /* 32 bytes: MACs vouchers for the runner (core, runner) */
+    str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
+    str runner_socket;  /* path (edge, runner) */
+    str tls;            /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
+    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
+                         * the system's CAs, which hold where a binding's own are empty */
+    str seal_key;       /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
+    int64_t uid;        /* to become; -1: stay (roles started as root) */
+    int64_t child_uid;  /* of stdio children (runner); -1: stay */
+    int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
+    int64_t started_us; /* monotonic, when `ambit serve` began: for the start-up figure */
+};
+struct msg_listener {
+    uint8_t kind;
+    uint32_t index;
+};
+struct msg_peer {
+    uint8_t role;
+    uint32_t index;
+};
+struct msg_directory {
+    uint8_t kind;
+};
+struct msg_empty {
+    uint8_t zero;
+};
+
+/* How a request proves itself. Everything here is a claim of the edge until core has judged it. */
+enum proof_kind { PROOF_NONE = 0, PROOF_TOKEN, PROOF_CONN };
+struct proof {
+    uint8_t kind;
+    uint32_t listener; /* on which it came in (tokens) */
+    int64_t conn;      /* attested connection (PROOF_CONN) */
+    str token;         /* task token (PROOF_TOKEN) */
+    str task;          /* task the caller names (PROOF_CONN); empty: its only one */
+    str cert;          /* SHA-256 of the client certificate, or empty */
+    str session;       /* Mcp-Session-Id, or empty */
+};
+struct msg_call {
+    struct proof proof;
+    str endpoint;    /* binding of a /mcp/<binding> endpoint; empty: the federated one */
+    str tool;        /* as the agent wrote it */
+    str args;        /* canonical JSON object */
+    str approval;    /* hold id the caller refers to, or empty */
+    str session_era; /* negotiated or stated protocol version, for the record */
+};
+struct msg_list {
+    struct proof proof;
+    str endpoint;
+};
+struct msg_session {
+    struct proof proof;
+    str version;
+};
+struct msg_outcome {
+    str call;
+    uint8_t status; /* enum outcome */
+    uint32_t http_status;
+    int64_t bytes;
+    int64_t upstream_us;
+    str result_digest; /* 32 bytes or empty */
+    str error;         /* for the record; no payload */
+};
+enum outcome {
+    OUTCOME_NONE = 0,
+    OUTCOME_OK,
+    OUTCOME_UPSTREAM_ERROR,
+    OUTCOME_REFUSED,
+    OUTCOME_NOT_SENT,
+    OUTCOME_UNKNOWN,
+    OUTCOME_COUNT,
+};
+const char *outcome_name(enum outcome o);
+
+struct msg_catalog {
+    str binding;
+    str definitions; /* JSON array of tool definitions, or empty with error set */
+    str error;
+};
+struct msg_conn_closed {
+    int64_t conn;
+};
+
+struct msg_go {
+    str call;
+    str task;
+    str binding;
+    str tool;        /* upstream's own name */
+    str voucher;     /* for the keeper; empty: this binding needs no secret */
+    str run_voucher; /* for the runner (stdio bindings) */
+    int64_t answer_wait_ms;
+};
+enum refusal_kind {
+    REFUSAL_NONE = 0,
+    REFUSAL_UNAUTHENTICATED, /* no usable proof: 401 */
+    REFUSAL_SESSION,         /* unknown or ended session: 404 */
+    REFUSAL_DENIED,
+    REFUSAL_HELD,
+    REFUSAL_INPUT, /* wrong arguments */
+    REFUSAL_UNKNOWN_TOOL,
+    REFUSAL_UNAVAILABLE, /* no record could be made, or a role is away */
+};
+struct msg_refused {
+    str call; /* id in the record; empty if there was nothing to record */
+    uint8_t kind;
+    str text;     /* for the model and the person: what, by which rule, what to do */
+    str policies; /* JSON array of determining policy ids */
+    str hold;     /* id, when held */
+    int64_t expires_ms;
+};
+struct msg_result {
+    str call;
+    str result; /* JSON: a tools/call result that core itself produced */
+};
+struct msg_list_answer {
+    str tools; /* run of exposed name, binding, upstream name */
+};
+struct msg_session_answer {
+    str session;
+};
+struct msg_conn {
+    int64_t conn;
+    str agent;
+};
+struct msg_cut {
+    str task;
+};
+struct msg_discover {
+    str binding;
+    str voucher;
+    str run_voucher;
+};
+struct msg_text {
+    str text;
+};
+
+struct msg_release {
+    str voucher;
+};
+struct msg_secret {
+    str values; /* run of secret name, value */
+};
+
+struct msg_keys {
+    str token_jwk;       /* public JWK of the task-token key */
+    str checkpoint_vkey; /* C2SP verifier key of the ledger */
+};
+struct msg_sign_token {
+    str claims; /* JSON */
+};
+struct msg_sign_checkpoint {
+    int64_t size;
+    str root; /* 32 bytes */
+};
+
+/* One row of the table. */
+struct message {
+    enum message_type type;
+    const char *name;
+    unsigned from, to; /* bit sets of 1 << enum role */
+    unsigned phases;
+    uint32_t size_max;
+    bool with_fd;
+    const struct pack_field *fields;
+};
+const struct message *message_find(uint16_t type); /* NULL if there is none */
+const struct message *message_table(size_t *n);
+
+/* The largest payload that `to` accepts from `from` for this type in this phase; 0: not allowed.
+ * Fits os/frame.h. */
+uint32_t message_size_max(enum role from, enum role to, enum phase phase, uint16_t type);
+void message_pack(enum message_type type, const void *msg, struct buf *out);
+MUST_USE bool message_unpack(enum message_type type, str payload, void *msg, struct err *err);

@@ -1,0 +1,161 @@
+#include "role/keeper_keys.h"
+#include "base/limits.h"
+#include "crypto/jwt.h"
+
+static bool load_key(struct keeper_keys *k, str name, enum key_alg alg, struct key **out,
+                     struct err *err)
+{
+    struct secret *der;
+    if (secrets_read_sealed(&k->secrets, S("key"), name, &der, err)) {
+        bool ok = key_from_pkcs8(secret_str(der), out, err) &&
+                  (key_alg(*out) == alg || err_input(err, "it is a key of another kind"));
+        secret_free(der);
+        return ok || err_in(err, "keys/%.*s", STR(name));
+    }
+    if (err->kind != ERR_NOTFOUND)
+        return err_in(err, "keys/%.*s", STR(name));
+    if (!key_generate(alg, out, err) || !key_to_pkcs8(*out, &der, err))
+        return false;
+    bool ok = secrets_write_sealed(&k->secrets, S("key"), name, secret_str(der), err);
+    secret_free(der);
+    return ok || err_in(err, "keys/%.*s", STR(name));
+}
+
+/* ---- the last checkpoint: u64 size, big-endian, and the root ---- */
+
+enum { LAST_LEN = 8 + HASH_LEN };
+
+static bool load_last(struct keeper_keys *k, struct err *err)
+{
+    struct secret *s;
+    if (!secrets_read_sealed(&k->secrets, S("checkpoint"), S("checkpoint.last"), &s, err)) {
+        if (err->kind == ERR_NOTFOUND)
+            return true;
+        return err_in(err, "keys/checkpoint.last");
+    }
+    bool ok = s->n == LAST_LEN;
+    if (ok) {
+        for (size_t i = 0; i < 8; i++)
+            k->last_size = k->last_size << 8 | s->p[i];
+        memcpy(k->last_root.b, s->p + 8, HASH_LEN);
+        k->has_last = true;
+    }
+    secret_free(s);
+    return ok || err_input(err, "keys/checkpoint.last is not what was written there");
+}
+
+static bool save_last(const struct keeper_keys *k, uint64_t size, const struct hash *root,
+                      struct err *err)
+{
+    uint8_t b[LAST_LEN];
+    for (size_t i = 0; i < 8; i++)
+        b[i] = (uint8_t)(size >> (56 - 8 * i));
+    memcpy(b + 8, root->b, HASH_LEN);
+    return secrets_write_sealed(&k->secrets, S("checkpoint"), S("checkpoint.last"),
+                                str_of((const char *)b, sizeof b), err);
+}
+
+/* ---- opening ---- */
+
+static bool write_public(struct keeper_keys *k, struct err *err)
+{
+    struct note_verifier v;
+    struct jw w = jw(&k->token_jwk);
+    k->token_kid = key_id(k->token);
+    key_write_jwk(&w, k->token, key_id_str(&k->token_kid), (str){0});
+    if (!note_verifier(k->origin, NOTE_ED25519, k->checkpoint, &v, err))
+        return err_in(err, "\"origin\"");
+    note_vkey_write(&v, &k->checkpoint_vkey);
+    return true;
+}
+
+bool keeper_keys_open(struct keeper_keys *k, const struct role_env *env, struct err *err)
+{
+    int keys = env->directories[DIRECTORY_KEYS], secrets = env->directories[DIRECTORY_SECRETS];
+    *k = (struct keeper_keys){.origin = env->conf.origin};
+    if (keys < 0 || secrets < 0)
+        return err_peer(err, "the folders of keys and secrets were not handed over");
+    buf_printf(&k->issuer, "https://%.*s", STR(env->conf.trust_domain));
+    return secrets_open(&k->secrets, keys, secrets, env->setup.seal_key, err) &&
+           load_key(k, S("token.key"), KEY_ES256, &k->token, err) &&
+           load_key(k, S("checkpoint.key"), KEY_ED25519, &k->checkpoint, err) &&
+           load_last(k, err) && write_public(k, err);
+}
+
+void keeper_keys_close(struct keeper_keys *k)
+{
+    secrets_close(&k->secrets);
+    key_free(k->token);
+    key_free(k->checkpoint);
+    buf_fini(&k->issuer);
+    buf_fini(&k->token_jwk);
+    buf_fini(&k->checkpoint_vkey);
+    *k = (struct keeper_keys){0};
+}
+
+/* ---- signing ---- */
+
+static bool check_claims(const json *claims, int64_t now_ms, struct err *err)
+{
+    int64_t exp_s;
+    if (json_type(claims) != JSON_OBJECT)
+        return err_input(err, "claims must be an object");
+    if (json_get(claims, S("iss")))
+        return err_input(err, "the issuer is not the caller's to say");
+    if (!json_get(claims, S("exp")) || !jwt_time(claims, S("exp"), &exp_s, err))
+        return err_input(err, "claims must say when they expire");
+    if (exp_s * 1000 <= now_ms)
+        return err_input(err, "claims have expired");
+    if (exp_s * 1000 > now_ms + TASK_TOKEN_MS_MAX)
+        return err_denied(err, "a task token may live %d seconds at most",
+                          TASK_TOKEN_MS_MAX / 1000);
+    return true;
+}
+
+bool keeper_sign_token(const struct keeper_keys *k, str claims, int64_t now_ms, struct buf *out,
+                       struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const json *tree;
+    struct buf text = {.max = JWS_BYTES_MAX};
+    if (!jwt_payload(&a, claims, &tree, err) || !check_claims(tree, now_ms, err))
+        return false;
+    struct jw w = jw(&text);
+    jw_obj(&w);
+    jw_kstr(&w, S("iss"), buf_str(&k->issuer));
+    str name;
+    const json *value;
+    for (struct json_iter it = json_iter(tree); json_next(&it, &name, &value);)
+        jw_kvalue(&w, name, value);
+    jw_end_obj(&w);
+    bool ok = text.over ? err_limit(err, "the claims are too large")
+                        : jwt_sign(k->token, key_id_str(&k->token_kid), S("at+jwt"), buf_str(&text),
+                                   out, err);
+    buf_fini(&text);
+    return ok;
+}
+
+bool keeper_sign_checkpoint(struct keeper_keys *k, int64_t size, str root, struct buf *out,
+                            struct err *err)
+{
+    struct checkpoint c = {.origin = k->origin, .size = (uint64_t)size};
+    struct buf text = {0};
+    if (size < 0 || root.n != HASH_LEN)
+        return err_input(err, "a checkpoint has a size and a root of %d bytes", HASH_LEN);
+    memcpy(c.root.b, root.p, HASH_LEN);
+    bool same = k->has_last && c.size == k->last_size && hash_eq(&c.root, &k->last_root);
+    if (k->has_last && c.size <= k->last_size && !same)
+        return err_denied(err,
+                          "a checkpoint of size %llu is signed already and this one of size %llu "
+                          "contradicts it: the ledger was forked or restored from an old copy",
+                          (unsigned long long)k->last_size, (unsigned long long)c.size);
+    bool ok = checkpoint_write(&c, &text, err) && (same || save_last(k, c.size, &c.root, err));
+    if (ok) {
+        k->has_last = true;
+        k->last_size = c.size;
+        k->last_root = c.root;
+        ok = note_sign(buf_str(&text), k->origin, k->checkpoint, out, err);
+    }
+    buf_fini(&text);
+    return ok;
+}
