@@ -71,10 +71,11 @@ enum mcp_client_state {
 struct mcp_client {
     struct mcp_client_config config; /* borrows its strings */
     enum mcp_client_state state;
-    enum mcp_revision revision; /* from READY on */
-    bool has_tools;             /* the upstream declared the capability */
-    bool lists_change;          /* and that its list changes */
-    uint64_t next_id;
+    enum mcp_era era;                    /* the verdict so far; AUTO until there is one */
+    enum mcp_revision revision;          /* from READY on */
+    bool has_tools;                      /* the upstream declared the capability */
+    bool lists_change;                   /* and that its list changes */
+    uint64_t last_id;                    /* of the last request */
     char session[MCP_SESSION_BYTES_MAX]; /* legacy; not a secret of ours, still never logged */
     size_t session_n;
     str instructions; /* in the arena of the answer that brought it: pin or copy at once */
@@ -83,7 +84,8 @@ struct mcp_client {
 
 enum mcp_step {
     MCP_FAILED = 0,
-    MCP_SEND,
+    MCP_SEND,    /* send out */
+    MCP_READ_ON, /* that was not the answer yet (a notification before it on the stream) */
     MCP_READY,
 };
 
@@ -107,9 +109,8 @@ void mcp_client_init(struct mcp_client *c, const struct mcp_client_config *confi
 /* First message of the opening; also starts over after MCP_LOST (era kept, session forgotten).
  * Always MCP_SEND. */
 enum mcp_step mcp_client_open(struct mcp_client *c, struct arena *a, struct mcp_out *out);
-/* err is set where it returns MCP_FAILED: ERR_DENIED for 401/403, ERR_PEER for the rest. A message
- * that is not the answer (a notification before it on the stream) gives MCP_SEND with an empty
- * out->body: read on. */
+/* err is set where it returns MCP_FAILED: ERR_DENIED for 401/403, ERR_PEER for the rest. The answer
+ * to the last message (a notification) is its bare status; where the wire has none, say 202. */
 enum mcp_step mcp_client_opened(struct mcp_client *c, struct arena *a,
                                 const struct mcp_answer *answer, struct mcp_out *out,
                                 struct err *err);
@@ -187,9 +188,10 @@ MUST_USE bool mcp_client_answer(struct mcp_client *c, struct arena *a, struct mc
 /* The pages of one tools/list, put together. Zero value with the arena that all pages live in. */
 struct mcp_listing {
     const json *definitions[MCP_TOOLS_MAX];
-    size_t count, pages;
-    str cursor; /* for the next page */
-    bool more;  /* another page is to be asked for */
+    size_t count, pages,
+        repeated; /* repeated: definitions left out because their name was there before */
+    str cursor;   /* for the next page */
+    bool more;    /* another page is to be asked for */
 };
 /* Takes a checked tools/list result. False: too many tools or pages, a name twice, or a cursor that
  * does not move. */

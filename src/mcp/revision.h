@@ -18,9 +18,9 @@ enum mcp_revision {
     MCP_2025_11_25,
     MCP_2026_07_28,
     MCP_REVISION_COUNT,
+    MCP_NEWEST_LEGACY = MCP_2025_11_25,
+    MCP_NEWEST_MODERN = MCP_2026_07_28,
 };
-
-enum { MCP_NEWEST_LEGACY = MCP_2025_11_25, MCP_NEWEST_MODERN = MCP_2026_07_28 };
 
 /* MCP_NO_REVISION for any text that is none of them. */
 enum mcp_revision mcp_revision_of(str text);

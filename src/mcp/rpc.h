@@ -65,7 +65,8 @@ MUST_USE bool rpc_read(struct arena *a, str text, const struct json_limits *limi
  * otherwise. */
 MUST_USE bool rpc_id_text(struct arena *a, const json *v, str *out);
 
-/* Writers. ids are JSON text as above; an empty id leaves the member out (errors only). */
+/* Writers. An error's message is cut to 1000 bytes and loses control characters and what is not
+ * UTF-8. ids are JSON text as above; an empty id leaves the member out (errors only). */
 void rpc_put_error(struct buf *out, str id, int64_t code, str message);
 /* data is one JSON value as text; empty leaves it out. */
 void rpc_put_error_data(struct buf *out, str id, int64_t code, str message, str data);

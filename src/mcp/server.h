@@ -30,7 +30,7 @@
 #include "mcp/tool.h"
 
 enum mcp_what {
-    MCP_UNKNOWN = 0,
+    MCP_UNKNOWN = 0, /* a legacy method we do not have: mcp_server_in_session refuses it */
     MCP_DISCOVER,    /* modern: answer mcp_put_discover */
     MCP_INITIALIZE,  /* legacy: mint a session id, answer mcp_put_initialize */
     MCP_INITIALIZED, /* legacy notification: 202 */

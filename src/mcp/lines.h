@@ -1,4 +1,4 @@
-/* stdio: messages on a byte stream, one a line, as a stdio MCP server speaks.
+/* lines: messages on a byte stream, one a line, as a stdio MCP server speaks.
  *
  * Reading tolerates a byte order mark at the very start, CR before LF, and blank lines; a line over
  * the limit ends the stream for good (there is no way to find the next message that a hostile
@@ -14,8 +14,10 @@ struct mcp_lines {
     size_t line_max; /* bytes without the line end; 0: STDIO_LINE_BYTES_MAX */
     /* private */
     struct buf in;
-    size_t scanned, taken;
+    size_t partial; /* bytes fed since the last line feed */
+    size_t taken;   /* of the line that was handed out last */
     bool begun, bad;
+    bool ends_in_cr; /* the last byte fed, which may turn out to be part of a line end */
 };
 
 /* Adds what was read. False (ERR_PEER) from the moment a line is over the limit. */
