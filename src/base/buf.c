@@ -28,9 +28,14 @@ char *buf_reserve(struct buf *b, size_t n)
     size_t cap = b->cap ? b->cap : 256;
     while (cap - b->end < n)
         cap *= 2;
-    char *mem = realloc(b->mem, cap);
+    char *mem = b->wipe ? malloc(cap) : realloc(b->mem, cap);
     if (!mem)
         abort();
+    if (b->wipe && b->mem) {
+        memcpy(mem, b->mem, b->end);
+        explicit_bzero(b->mem, b->cap);
+        free(b->mem);
+    }
     b->mem = mem;
     b->cap = cap;
     return b->mem + b->end;
@@ -98,13 +103,20 @@ void buf_i64(struct buf *b, int64_t v)
     buf_u64(b, v < 0 ? ~(uint64_t)v + 1 : (uint64_t)v);
 }
 
+static void buf_empty(struct buf *b)
+{
+    if (b->wipe && b->mem)
+        explicit_bzero(b->mem, b->cap);
+    b->start = b->end = 0;
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
     if (n > buf_len(b))
         abort();
     b->start += n;
     if (b->start == b->end)
-        b->start = b->end = 0;
+        buf_empty(b);
 }
 
 void buf_truncate(struct buf *b, size_t n)
@@ -116,14 +128,16 @@ void buf_truncate(struct buf *b, size_t n)
 
 void buf_clear(struct buf *b)
 {
-    b->start = b->end = 0;
+    buf_empty(b);
     b->over = false;
 }
 
 void buf_fini(struct buf *b)
 {
+    if (b->wipe && b->mem)
+        explicit_bzero(b->mem, b->cap);
     free(b->mem);
-    *b = (struct buf){.max = b->max};
+    *b = (struct buf){.max = b->max, .wipe = b->wipe};
 }
 
 void buf_wipe(struct buf *b)

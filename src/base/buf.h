@@ -14,6 +14,7 @@ struct buf {
     size_t start, end, cap;
     size_t max;
     bool over;
+    bool wipe; /* for secrets: memory is wiped when it is emptied, moved or freed */
 };
 
 void buf_put(struct buf *b, str s);
@@ -37,6 +38,6 @@ static inline size_t buf_len(const struct buf *b)
 void buf_consume(struct buf *b, size_t n);
 void buf_truncate(struct buf *b, size_t n); /* keeps the first n bytes */
 void buf_clear(struct buf *b);              /* empty, memory kept, over cleared */
-void buf_fini(struct buf *b);               /* memory freed; max kept */
+void buf_fini(struct buf *b);               /* memory freed; max and wipe kept */
 /* As fini, but the memory is wiped first. */
 void buf_wipe(struct buf *b);

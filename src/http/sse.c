@@ -207,10 +207,7 @@ enum sse_step sse_read(struct sse *s, str in, size_t *used, struct sse_event *ev
 
 static bool one_line(str s)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == 0)
-            return false;
-    return true;
+    return str_find_char(s, '\r', 0) < 0 && str_find_char(s, '\n', 0) < 0;
 }
 
 static void put_line(struct buf *out, str name, str value)
@@ -236,7 +233,9 @@ bool sse_write(struct buf *out, const struct sse_event *ev, struct err *err)
 {
     size_t before = buf_len(out);
     if (!one_line(ev->name) || !one_line(ev->id))
-        return err_input(err, "an event's name or id holds a line end or NUL");
+        return err_input(err, "an event's name or id holds a line end");
+    if (str_find_char(ev->id, 0, 0) >= 0)
+        return err_input(err, "an event's id holds NUL, so readers would ignore it");
     if (ev->name.n)
         put_line(out, S("event: "), ev->name);
     if (ev->id.n)

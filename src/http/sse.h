@@ -41,7 +41,8 @@ MUST_USE enum sse_step sse_read(struct sse *s, str in, size_t *used, struct sse_
                                 struct err *err);
 
 /* Appends one event. CR, LF and CR LF in data start a new data line, so they are read back as LF.
- * Refuses (ERR_INPUT, nothing written) CR, LF or NUL in name or id; ERR_LIMIT when out is full. */
+ * Refuses (ERR_INPUT, nothing written) CR or LF in name or id and NUL in id; ERR_LIMIT when out is
+ * full. */
 MUST_USE bool sse_write(struct buf *out, const struct sse_event *ev, struct err *err);
 /* A comment line that no reader sees: keeps idle connections open. */
 void sse_write_keep_alive(struct buf *out);

@@ -359,6 +359,12 @@ bool conn_is_eof(const struct conn *c)
     return c->eof;
 }
 
+void conn_write_secret(struct conn *c, str bytes)
+{
+    c->out.wipe = true;
+    conn_write(c, bytes);
+}
+
 void conn_write(struct conn *c, str bytes)
 {
     if (conn_is_closing(c) || bytes.n == 0)

@@ -72,6 +72,8 @@ bool conn_is_eof(const struct conn *c);
 
 /* ---- out ---- */
 void conn_write(struct conn *c, str bytes); /* ignored once closing */
+/* The same for bytes that hold a secret: the memory they pass through is wiped once they have left. */
+void conn_write_secret(struct conn *c, str bytes);
 size_t conn_out_len(const struct conn *c);
 bool conn_is_full(const struct conn *c); /* out_len >= CONN_OUT_BYTES_HIGH */
 

@@ -276,7 +276,8 @@ void tasks_sweep(struct tasks *ts, int64_t keep_from_ms)
     void *v;
     for (size_t i = 0; map_next(&ts->by_id, &i, &id, &v);) {
         struct task *t = v;
-        if (t->state == TASK_ACTIVE || t->closed_ms >= keep_from_ms || t->live_children)
+        if (t->state == TASK_ACTIVE || t->closed_ms >= keep_from_ms || t->live_children ||
+            t->uses)
             continue;
         if (t->parent)
             t->parent->live_children--;

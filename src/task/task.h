@@ -30,6 +30,7 @@ struct task {
     unsigned depth;         /* of ancestors */
     unsigned children;      /* opened so far */
     unsigned live_children; /* in the registry; keeps a closed parent in memory */
+    unsigned uses;          /* calls under way; keep it in memory too */
     enum task_state state;
     str owner, agent, purpose;
     str *operations; /* "binding/tool", sorted, none twice */

@@ -1,0 +1,150 @@
+/* gate: what core knows and does about calls: the spine (design section 3).
+ *
+ *     received -> identified -> resolved -> decided -> recorded -> [held] -> released -> answered
+ * -> settled
+ *                     \______________________ refused ______________________________/
+ *
+ * identify.c proves who asks; spine.c resolves, decides, records and releases; settle.c takes
+ * outcomes; session.c, listing.c and delegate.c are what the names say; restore.c brings the state
+ * back after a start. The gate knows no sockets: it answers through `struct gate_out`, and time is
+ * given. Everything lives on core's main thread; the store's writer thread commits, and its results
+ * come back here by store_collect().
+ *
+ * An edge is treated as hostile: nothing it says is believed but the bytes of tokens and the ids of
+ * connections that core itself attested; every id it names must belong to it. */
+#pragma once
+#include "call/catalog.h"
+#include "call/policy.h"
+#include "crypto/jwt.h"
+#include "crypto/secret.h"
+#include "hold/hold.h"
+#include "ipc/message.h"
+#include "ledger/record.h"
+#include "store/schema.h"
+#include "store/store.h"
+#include "task/task.h"
+
+/* Where answers go. */
+struct gate_out {
+    void *ctx;
+    /* edge: the number of one life of one edge process. False: it is gone. */
+    bool (*to_edge)(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg);
+    void (*to_all_edges)(void *ctx, enum message_type type, const void *msg);
+    void (*stop_children)(void *ctx, str task);
+};
+
+/* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
+ * gate_conn_closed when it ends: the identity dies with it. */
+struct attested {
+    int64_t conn;
+    uint32_t edge;
+    const struct conf_agent *agent;
+    char instance[24]; /* "pid-4711" */
+};
+
+struct session {
+    struct id id;
+    struct id task;
+    uint32_t listener;
+    int64_t conn; /* 0: came by token */
+    int64_t used_ms;
+    char version[16];
+};
+
+/* A call between its release and its outcome. */
+struct live_call {
+    struct id id;
+    struct task *task;
+    uint32_t edge;
+    uint64_t request; /* the edge's */
+    bool high;
+    bool released; /* the edge was told to go */
+    bool closing;  /* an outcome is on its way to the store */
+    str binding, tool, effect;
+    int64_t recorded_us, give_up_ms;
+    struct arena arena;
+};
+
+struct gate_counts {
+    uint64_t allowed, held, denied, refused_input, unauthenticated, outcomes[OUTCOME_COUNT];
+};
+
+struct gate {
+    const struct conf *conf;
+    struct tasks tasks;
+    struct holds holds;
+    struct catalog catalog;
+    struct policy_set *policy;
+    struct store *store;
+    struct map live;     /* call id -> struct live_call */
+    struct map sessions; /* session id -> struct session */
+    struct map conns;    /* decimal id -> struct attested */
+    struct map tokens;   /* token text -> struct known_token */
+    struct keyset token_keys;
+    struct secret *keeper_key, *runner_key;
+    struct gate_out out;
+    struct gate_counts counts;
+    struct buf scratch; /* for records; cleared by each builder */
+    int64_t policy_version;
+};
+
+/* ---- requests of an edge ---- */
+void gate_call(struct gate *g, uint32_t edge, uint64_t request, const struct msg_call *m);
+void gate_list(struct gate *g, uint32_t edge, uint64_t request, const struct msg_list *m);
+void gate_session_open(struct gate *g, uint32_t edge, uint64_t request,
+                       const struct msg_session *m);
+void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m);
+/* False: the edge spoke of a call that is not its own. */
+MUST_USE bool gate_outcome(struct gate *g, uint32_t edge, const struct msg_outcome *m,
+                           struct err *err);
+void gate_catalog(struct gate *g, const struct msg_catalog *m);
+/* The edge is gone: its calls are settled as unknown or not_sent, its connections forgotten. */
+void gate_edge_lost(struct gate *g, uint32_t edge);
+/* Every second or so: overdue calls, expired tasks, holds, tokens and sessions. */
+void gate_tick(struct gate *g, int64_t now_ms);
+
+/* ---- who asks (identify.c) ---- */
+struct caller {
+    struct task *task;
+    const struct attested *attested; /* NULL: by token */
+    str instance;
+};
+/* On failure *kind tells the edge what to answer. A task that is over is a REFUSAL_DENIED with *out
+ * filled in, so that it can be recorded. */
+MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *proof,
+                            int64_t now_ms, struct caller *out, enum refusal_kind *kind,
+                            struct err *err);
+void gate_attest(struct gate *g, const struct attested *who);
+void gate_conn_closed(struct gate *g, int64_t conn);
+void gate_tokens_sweep(struct gate *g, int64_t now_ms);
+
+/* ---- state (restore.c) ---- */
+MUST_USE bool gate_restore(struct gate *g, struct err *err);
+void gate_fini(struct gate *g);
+
+/* ---- shared by the files of this folder and the control door ---- */
+/* Vouchers of a binding for one call or for discovery; empty strs where none is needed. */
+struct vouchers {
+    uint8_t keeper[256], runner[256];
+    size_t keeper_n, runner_n;
+};
+void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id *call, str task,
+                   str tool, str args, int64_t now_ms, struct vouchers *out);
+/* The chain of a task, for records; parents live in the arena. */
+struct record_chain gate_chain(struct gate *g, struct arena *a, const struct task *t, str instance);
+struct record_policy gate_policy(struct gate *g, const struct verdict *v);
+/* Submits; a failure of the store ends the process elsewhere, so callers need no branch. */
+void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg);
+/* Adds the steps and leaf that open a task (and count it with its parent). */
+void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task *t, str opened_by);
+/* Closes a task: memory at once, then store, holds cancelled, streams cut, children stopped. done
+ * may be NULL. */
+void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
+                     store_done_fn *done, void *arg);
+/* Tasks below this one, itself first, in the arena. */
+struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n);
+/* Runs `delegate`, the gateway's own operation (delegate.c): the child task, or why not. */
+MUST_USE bool gate_delegate(struct gate *g, struct task *parent, const json *args, int64_t now_ms,
+                            struct task **out, struct err *err);
+/* The definition of ambit/delegate as agents see it. */
+str gate_delegate_definition(void);

@@ -1,0 +1,353 @@
+/* Loading a policy set, and asking it. */
+#include "call/policy_int.h"
+#include "base/hex.h"
+#include "base/rand.h"
+#include "call/schema_text.h"
+#include "cedar/guard.h"
+#include "cedar/validate.h"
+#include "guardrails.h"
+
+#include <stdlib.h>
+
+str decision_name(enum decision d)
+{
+    static const char *const names[] = {"deny", "hold", "allow"};
+    return str_z(names[d]);
+}
+
+/* ---- loading ---- */
+
+static bool parse_text(struct policy_set *p, const struct schema *schema, str name, str text,
+                       struct cedar_policies *out, struct buf *report)
+{
+    struct cedar_diags d;
+    bool ok = cedar_policies_parse(&p->arena, name, text, out, &d);
+    if (ok)
+        ok = validate_policies(schema, out, VALIDATE_STRICT, &d);
+    cedar_diags_print(&d, report);
+    return ok;
+}
+
+static bool read_schema(struct policy_set *p, const struct schema **out, struct buf *report,
+                        struct err *err)
+{
+    struct buf text = {0};
+    struct cedar_diags d;
+    schema_text_write(p->conf, &text);
+    str kept = str_dup(&p->arena, buf_str(&text));
+    buf_fini(&text);
+    cedar_diags_init(&d, &p->arena, S("generated schema"), kept);
+    if (schema_read(&p->arena, kept, out, &d))
+        return true;
+    cedar_diags_print(&d, report);
+    return err_input(err, "the schema made from the configuration is not valid: look at the "
+                          "\"args\" types of its operations");
+}
+
+static bool parse_all(struct policy_set *p, const struct schema *schema, struct buf *report,
+                      struct err *err)
+{
+    bool ok = true;
+    p->texts_n = p->conf->policies_n + 1;
+    p->texts = ARENA_ARRAY(&p->arena, struct cedar_policies, p->texts_n);
+    if (!parse_text(p, schema, S("guardrails.cedar"), str_z(GUARDRAILS), &p->texts[0], report))
+        ok = false;
+    for (size_t i = 0; i < p->conf->policies_n; i++) {
+        const struct conf_policy_file *f = &p->conf->policies[i];
+        ok =
+            parse_text(p, schema, f->name, str_dup(&p->arena, f->text), &p->texts[i + 1], report) &&
+            ok;
+    }
+    return ok || err_input(err, "the policies are not valid; nothing was loaded");
+}
+
+static str base_name(str path)
+{
+    while (path.n && memchr(path.p, '/', path.n))
+        path = str_skip(path, (size_t)((const char *)memchr(path.p, '/', path.n) - path.p) + 1);
+    return path;
+}
+
+/* A policy is known by its @id, else by file and place. Two of one name would make records
+ * ambiguous. */
+static bool name_policies(struct policy_set *p, struct err *err)
+{
+    struct map seen = {0};
+    size_t n = cedar_set_count(p->set);
+    bool ok = true;
+    p->ids = ARENA_ARRAY(&p->arena, str, n + 1);
+    for (size_t i = 0; i < n && ok; i++) {
+        const struct cedar_policy *policy = cedar_set_policy(p->set, i);
+        const str *id = cedar_policy_annotation(policy, S("id"));
+        p->ids[i] = id && id->n
+                        ? *id
+                        : str_fmt(&p->arena, "%.*s:%.*s",
+                                  STR(base_name(cedar_set_text(p->set, i)->name)), STR(policy->id));
+        if (p->ids[i].n > 128 || map_put(&seen, p->ids[i], p))
+            ok = err_input(err,
+                           "two policies are called \"%.*s\" (or the name is over 128 bytes): give "
+                           "each its own @id",
+                           STR(str_take(p->ids[i], 128)));
+    }
+    map_fini(&seen);
+    return ok;
+}
+
+static void digest_all(struct policy_set *p)
+{
+    struct sha256 sum;
+    sha256_begin(&sum);
+    for (size_t i = 0; i < p->texts_n; i++) {
+        uint64_t n = p->texts[i].text.n;
+        sha256_add(&sum, str_of((const char *)&n, sizeof n));
+        sha256_add(&sum, p->texts[i].text);
+    }
+    struct buf schema = {0};
+    schema_text_write(p->conf, &schema);
+    sha256_add(&sum, buf_str(&schema));
+    buf_fini(&schema);
+    struct hash h = sha256_end(&sum);
+    p->digest = base64url_dup(&p->arena, hash_str(&h));
+}
+
+static bool compile(struct policy_set *p, struct err *err)
+{
+    const struct cedar_policies **texts =
+        ARENA_ARRAY(&p->arena, const struct cedar_policies *, p->texts_n);
+    for (size_t i = 0; i < p->texts_n; i++)
+        texts[i] = &p->texts[i];
+    p->set = cedar_compile(texts, p->texts_n, p->seed, err);
+    return p->set != NULL;
+}
+
+bool policy_load(const struct conf *conf, struct policy_set **out, struct buf *out_report,
+                 struct err *err)
+{
+    const struct schema *schema;
+    struct policy_set *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    p->conf = conf;
+    rand_bytes(&p->seed, sizeof p->seed);
+    if (read_schema(p, &schema, out_report, err) && parse_all(p, schema, out_report, err) &&
+        compile(p, err) && name_policies(p, err) && policy_known_entities(p, schema, err)) {
+        digest_all(p);
+        *out = p;
+        return true;
+    }
+    policy_free(p);
+    return false;
+}
+
+void policy_free(struct policy_set *p)
+{
+    if (!p)
+        return;
+    cedar_set_free(p->set);
+    arena_fini(&p->arena);
+    free(p);
+}
+
+str policy_digest(const struct policy_set *p)
+{
+    return p->digest;
+}
+
+size_t policy_count(const struct policy_set *p)
+{
+    return cedar_set_count(p->set);
+}
+
+str policy_text(const struct policy_set *p, str id)
+{
+    for (size_t i = 0; i < cedar_set_count(p->set); i++)
+        if (str_eq(p->ids[i], id))
+            return cedar_span_text(cedar_set_text(p->set, i)->text,
+                                   cedar_set_policy(p->set, i)->span);
+    return (str){0};
+}
+
+/* ---- asking ---- */
+
+static void add_advice(struct buf *out, const struct cedar_policy *policy)
+{
+    const str *advice = cedar_policy_annotation(policy, S("advice"));
+    if (!advice || !advice->n)
+        return;
+    if (buf_len(out))
+        buf_putc(out, ' ');
+    buf_put(out, *advice);
+}
+
+static void explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
+                    struct verdict *v)
+{
+    const struct cedar_response *res = &cv->response;
+    struct buf advice = {.max = 2000};
+    v->policies = ARENA_ARRAY(a, str, res->reason_count + res->error_count + 1);
+    for (size_t i = 0; i < res->reason_count; i++) {
+        v->policies[v->policies_n++] = p->ids[res->reasons[i]];
+        add_advice(&advice, cedar_set_policy(p->set, res->reasons[i]));
+    }
+    for (size_t i = 0; i < res->error_count; i++)
+        v->policies[v->policies_n++] = p->ids[res->errors[i].policy];
+    v->error = cv->failed;
+    v->decision = cv->allowed ? DECISION_ALLOW : DECISION_DENY;
+    v->advice = str_dup(a, buf_str(&advice));
+    buf_fini(&advice);
+}
+
+bool policy_decide(const struct policy_set *p, const struct policy_call *call, struct arena *a,
+                   struct verdict *out, struct err *err)
+{
+    struct cedar_value context;
+    struct verdict v = {0};
+    struct cedar_request req = {
+        .principal = {S("Ambit::Agent"), call->task->agent},
+        .action = {S("Ambit::Action"), schema_action_of(a, call->tool->conf, call->tool->label)},
+        .resource = {S("Ambit::System"), call->tool->binding},
+        .context = &context,
+    };
+    if (!policy_call_context(call, p, false, a, &context, err))
+        return false;
+    struct cedar_verdict as_it_stands = cedar_guard(p->set, &req, &p->known, a);
+    explain(p, &as_it_stands, a, &v);
+    if (v.decision == DECISION_DENY && !v.error && !call->approval) {
+        /* Denied as it stands; would an approval change that? */
+        if (!policy_call_context(call, p, true, a, &context, err))
+            return false;
+        if (cedar_guard(p->set, &req, &p->known, a).allowed)
+            v.decision = DECISION_HOLD;
+    }
+    *out = v;
+    return true;
+}
+
+static struct cedar_value roles_of(struct arena *a, const struct conf_person *person)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } roles[] = {{ROLE_OWNER, "owner"},
+                 {ROLE_APPROVER, "approver"},
+                 {ROLE_AUDITOR, "auditor"},
+                 {ROLE_ADMINISTRATOR, "administrator"}};
+    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 4);
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        if (person->roles & roles[i].bit)
+            items[n++] = cedar_string(str_z(roles[i].name));
+    return cedar_set_of(items, n);
+}
+
+static bool add_entity(struct cedar_entities *s, struct arena *a, str type, str id,
+                       struct cedar_field *fields, size_t n, const struct cedar_uid *parents,
+                       size_t parents_n, struct err *err)
+{
+    struct cedar_entity e = {.uid = {type, id}, .parents = parents, .parent_count = parents_n};
+    struct cedar_field *copy = arena_dup(a, fields, n * sizeof *fields);
+    return cedar_record_of(copy, n, &e.attrs) && cedar_entities_add(s, &e, err);
+}
+
+bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
+                        const struct conf_person *person, str method, const struct hold *h,
+                        int64_t now_ms, struct arena *a, struct verdict *out, struct err *err)
+{
+    struct cedar_entities entities;
+    struct cedar_value context;
+    struct verdict v = {0};
+    (void)conf;
+    str operation = str_fmt(a, "%.*s/%.*s", STR(h->binding), STR(h->tool));
+    struct cedar_field fields[] = {{S("owner"), cedar_string(h->owner)},
+                                   {S("agent"), cedar_string(h->agent)},
+                                   {S("operation"), cedar_string(operation)},
+                                   {S("effect"), cedar_string(h->effect)},
+                                   {S("purpose"), cedar_string(h->purpose)}};
+    struct cedar_field *ctx = ARENA_ARRAY(a, struct cedar_field, 2);
+    ctx[0] = (struct cedar_field){S("method"), cedar_string(method)};
+    ctx[1] = (struct cedar_field){S("time"), policy_time(a, now_ms)};
+    struct cedar_request req = {.principal = {S("Ambit::Human"), person->name},
+                                .action = {S("Ambit::Action"), S("approve")},
+                                .resource = {S("Ambit::Call"), id_str(&h->call)},
+                                .context = &context};
+    cedar_entities_init(&entities, a, &p->known, p->seed);
+    if (!add_entity(&entities, a, S("Ambit::Call"), id_str(&h->call), fields, 5, NULL, 0, err) ||
+        !cedar_entities_seal(&entities, err) || !cedar_record_of(ctx, 2, &context))
+        return false;
+    struct cedar_verdict cv = cedar_guard(p->set, &req, &entities, a);
+    explain(p, &cv, a, &v);
+    *out = v;
+    return true;
+}
+
+/* ---- what the configuration names, as entities ---- */
+
+static bool add_actions(struct policy_set *p, const struct schema *schema, struct err *err)
+{
+    for (size_t i = 0; i < schema->action_count; i++) {
+        const struct schema_action *act = &schema->actions[i];
+        struct cedar_uid *parents =
+            ARENA_ARRAY(&p->arena, struct cedar_uid, act->parents.count + 1);
+        for (size_t k = 0; k < act->parents.count; k++)
+            parents[k] = schema->actions[act->parents.items[k]].uid;
+        struct cedar_entity e = {
+            .uid = act->uid, .parents = parents, .parent_count = act->parents.count};
+        if (!cedar_entities_add(&p->known, &e, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_agents(struct policy_set *p, struct err *err)
+{
+    for (size_t i = 0; i < p->conf->agents_n; i++) {
+        const struct conf_agent *g = &p->conf->agents[i];
+        struct cedar_uid *owner = ARENA_NEW(&p->arena, struct cedar_uid);
+        *owner = (struct cedar_uid){S("Ambit::Owner"), g->owner};
+        struct cedar_field fields[] = {
+            {S("name"), cedar_string(g->name)},
+            {S("owner"), cedar_string(g->owner)},
+            {S("tier"), cedar_string(g->tier)},
+            {S("model"), cedar_string(g->model)},
+            {S("status"), cedar_string(g->suspended ? S("suspended") : S("active"))},
+            {S("assessed"), cedar_bool(g->assessed_ms > 0)}};
+        if (!add_entity(&p->known, &p->arena, S("Ambit::Agent"), g->name, fields, 6, owner, 1, err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_people(struct policy_set *p, struct err *err)
+{
+    for (size_t i = 0; i < p->conf->people_n; i++) {
+        const struct conf_person *person = &p->conf->people[i];
+        struct cedar_field fields[] = {{S("name"), cedar_string(person->name)},
+                                       {S("roles"), roles_of(&p->arena, person)}};
+        if (!add_entity(&p->known, &p->arena, S("Ambit::Human"), person->name, fields, 2, NULL, 0,
+                        err) ||
+            !add_entity(&p->known, &p->arena, S("Ambit::Owner"), person->name, NULL, 0, NULL, 0,
+                        err))
+            return false;
+    }
+    return true;
+}
+
+static bool add_systems(struct policy_set *p, struct err *err)
+{
+    static const char *const kinds[] = {"none", "http", "stdio", "internal"};
+    for (size_t i = 0; i < p->conf->bindings_n; i++) {
+        const struct conf_binding *b = &p->conf->bindings[i];
+        struct cedar_field fields[] = {{S("name"), cedar_string(b->name)},
+                                       {S("kind"), cedar_string(str_z(kinds[b->kind]))}};
+        if (!add_entity(&p->known, &p->arena, S("Ambit::System"), b->name, fields, 2, NULL, 0, err))
+            return false;
+    }
+    return true;
+}
+
+bool policy_known_entities(struct policy_set *p, const struct schema *schema, struct err *err)
+{
+    cedar_entities_init(&p->known, &p->arena, NULL, p->seed);
+    return add_actions(p, schema, err) && add_agents(p, err) && add_people(p, err) &&
+           add_systems(p, err) && cedar_entities_seal(&p->known, err);
+}

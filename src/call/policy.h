@@ -1,0 +1,57 @@
+/* policy: the decision. From one call, its task and the catalogue to deny, hold or allow, by the
+ * Cedar policies in force.
+ *
+ * A policy set is the shipped guardrails (guardrails.cedar) and the operator's files, parsed,
+ * strictly validated against the generated schema (schema_text.h) and compiled; it has a digest
+ * over all of it. It does not change: loading makes a new one. Zero means deny: so does any
+ * evaluation error of any policy.
+ *
+ * Hold needs no language of its own: a call is held when it is denied as it stands and would be
+ * allowed with an approval in the context (design section 7). One thread. */
+#pragma once
+#include "call/catalog.h"
+#include "hold/hold.h"
+#include "task/task.h"
+
+struct policy_set;
+
+/* All problems are printed to *out_report (file:line:column, what, help) on failure; warnings on
+ * success too. */
+MUST_USE bool policy_load(const struct conf *conf, struct policy_set **out, struct buf *out_report,
+                          struct err *err);
+void policy_free(struct policy_set *p);
+/* SHA-256 over schema and all policy texts, as base64url; the name of this version. */
+str policy_digest(const struct policy_set *p);
+size_t policy_count(const struct policy_set *p);
+
+enum decision { DECISION_DENY = 0, DECISION_HOLD, DECISION_ALLOW };
+str decision_name(enum decision d);
+
+struct verdict {
+    enum decision decision;
+    str *policies; /* ids of those that determined it; none for "nothing permits this" */
+    size_t policies_n;
+    str advice; /* what to do, from the policies' @advice; may be empty */
+    bool error; /* a policy failed to evaluate */
+};
+
+struct policy_call {
+    const struct conf *conf;
+    const struct task *task;
+    const struct catalog_tool *tool;
+    const json *args;
+    const struct hold *approval; /* NULL: none */
+    int64_t now_ms;
+};
+/* False with ERR_INPUT if an argument does not fit its declared type: for the caller to mend. */
+MUST_USE bool policy_decide(const struct policy_set *p, const struct policy_call *call,
+                            struct arena *a, struct verdict *out, struct err *err);
+
+/* May this person approve this hold, having come in by this method ("uid" or "key")? */
+MUST_USE bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
+                                 const struct conf_person *person, str method, const struct hold *h,
+                                 int64_t now_ms, struct arena *a, struct verdict *out,
+                                 struct err *err);
+
+/* The text of a policy by id, for explanations; empty if there is none. */
+str policy_text(const struct policy_set *p, str id);

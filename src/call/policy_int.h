@@ -1,0 +1,27 @@
+/* policy_int: a loaded policy set, and the building of requests to it. */
+#pragma once
+#include "call/policy.h"
+#include "cedar/cedar.h"
+
+struct policy_set {
+    struct arena arena;
+    const struct conf *conf;
+    struct cedar_policies *texts; /* guardrails first, then the operator's files */
+    size_t texts_n;
+    struct cedar_set *set;
+    struct cedar_entities
+        known; /* actions, agents, owners, people, systems: all that the configuration names */
+    str *ids;  /* by policy number */
+    str digest;
+    uint64_t seed;
+};
+
+/* The context of a call. False with ERR_INPUT if an argument does not fit its declared type. */
+MUST_USE bool policy_call_context(const struct policy_call *call, const struct policy_set *p,
+                                  bool with_approval, struct arena *a, struct cedar_value *out,
+                                  struct err *err);
+/* Everything the configuration names, and the actions of the schema. */
+struct schema;
+MUST_USE bool policy_known_entities(struct policy_set *p, const struct schema *schema,
+                                    struct err *err);
+struct cedar_value policy_time(struct arena *a, int64_t now_ms);

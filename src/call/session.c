@@ -1,0 +1,67 @@
+/* Legacy MCP sessions: an id that belongs to one task, one listener and (where attested) one
+ * connection. */
+#include "call/gate.h"
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum { SESSIONS_MAX = 65536 };
+
+static void refuse(struct gate *g, uint32_t edge, uint64_t request, enum refusal_kind kind,
+                   const char *text)
+{
+    struct msg_refused no = {.kind = (uint8_t)kind, .text = str_z(text), .policies = S("[]")};
+    g->out.to_edge(g->out.ctx, edge, MSG_REFUSED, request, &no);
+}
+
+static struct session *session_new(struct gate *g, const struct task *t,
+                                   const struct msg_session *m, int64_t now_ms)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->id = id_new('s');
+    s->task = t->id;
+    s->listener = m->proof.listener;
+    s->conn = m->proof.kind == PROOF_CONN ? m->proof.conn : 0;
+    s->used_ms = now_ms;
+    memcpy(s->version, m->version.p, m->version.n < sizeof s->version - 1 ? m->version.n : 0);
+    map_put(&g->sessions, id_str(&s->id), s);
+    return s;
+}
+
+void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
+{
+    struct caller who;
+    enum refusal_kind kind;
+    struct err err;
+    int64_t now_ms = clock_wall_ms();
+    struct msg_session first = *m;
+    first.proof.session = (str){0};
+    if (!gate_identify(g, edge, &first.proof, now_ms, &who, &kind, &err)) {
+        refuse(g, edge, request, kind, err.text);
+        return;
+    }
+    if (map_count(&g->sessions) >= SESSIONS_MAX) {
+        refuse(g, edge, request, REFUSAL_UNAVAILABLE,
+               "too many sessions are open; try again later");
+        return;
+    }
+    struct session *s = session_new(g, who.task, m, now_ms);
+    struct msg_session_answer yes = {.session = id_str(&s->id)};
+    g->out.to_edge(g->out.ctx, edge, MSG_SESSION_ANSWER, request, &yes);
+}
+
+void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
+{
+    struct caller who;
+    enum refusal_kind kind;
+    struct err err;
+    if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err)) {
+        refuse(g, edge, request, kind, err.text);
+        return;
+    }
+    free(map_del(&g->sessions, m->proof.session));
+    struct msg_session_answer gone = {0};
+    g->out.to_edge(g->out.ctx, edge, MSG_SESSION_ANSWER, request, &gone);
+}

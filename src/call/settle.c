@@ -1,0 +1,148 @@
+/* Outcomes: exactly one for each intent, whatever happens to the edge. */
+#include "call/gate_int.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/limits.h"
+
+#include <stdlib.h>
+
+void live_drop(struct gate *g, struct live_call *c)
+{
+    c->task->uses--;
+    map_del(&g->live, id_str(&c->id));
+    arena_fini(&c->arena);
+    free(c);
+}
+
+static enum record_status status_of(uint8_t outcome)
+{
+    static const enum record_status map[OUTCOME_COUNT] = {
+        [OUTCOME_NONE] = RECORD_UNKNOWN,
+        [OUTCOME_OK] = RECORD_OK,
+        [OUTCOME_UPSTREAM_ERROR] = RECORD_UPSTREAM_ERROR,
+        [OUTCOME_REFUSED] = RECORD_REFUSED,
+        [OUTCOME_NOT_SENT] = RECORD_NOT_SENT,
+        [OUTCOME_UNKNOWN] = RECORD_UNKNOWN,
+    };
+    return outcome < OUTCOME_COUNT ? map[outcome] : RECORD_UNKNOWN;
+}
+
+static void settle(struct gate *g, struct live_call *c, const struct msg_outcome *m)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct record_outcome r = {
+        .time_ms = clock_wall_ms(),
+        .call = id_str(&c->id),
+        .chain = gate_chain(g, &a, c->task, (str){0}),
+        .op = {c->binding, c->tool, c->effect},
+        .status = status_of(m->status),
+        .latency_us = clock_mono_us() - c->recorded_us,
+        .bytes = m->bytes,
+        .result = m->result_digest.n == HASH_LEN ? base64url_dup(&a, m->result_digest) : (str){0},
+        .reason = m->error,
+    };
+    struct store_txn *t = store_txn_new(g->store);
+    store_open_call_delete(t, id_str(&c->id));
+    store_leaf(t, record_outcome(&g->scratch, &r), id_str(&c->id), id_str(&c->task->id));
+    gate_submit(g, t, NULL, NULL);
+    g->counts.outcomes[m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN]++;
+    live_drop(g, c);
+}
+
+/* What the edge says of the error is kept as a short printable code, no more. */
+static str printable(struct arena *a, str s)
+{
+    str out = str_dup(a, str_take(s, 200));
+    char *p = (char *)(uintptr_t)out.p;
+    for (size_t i = 0; i < out.n; i++)
+        if (p[i] < 0x20 || p[i] > 0x7e)
+            p[i] = '?';
+    return out;
+}
+
+bool gate_outcome(struct gate *g, uint32_t edge, const struct msg_outcome *m, struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct live_call *c = map_get(&g->live, m->call);
+    if (!c)
+        return true; /* given up on meanwhile, and settled */
+    if (c->edge != edge)
+        return err_peer(err, "outcome for another edge's call");
+    if (!c->released)
+        return err_peer(err, "outcome for a call that was not released");
+    struct msg_outcome clean = *m;
+    clean.error = printable(&a, m->error);
+    settle(g, c, &clean);
+    return true;
+}
+
+void live_settle(struct gate *g, struct live_call *c, enum outcome outcome, const char *reason)
+{
+    struct msg_outcome m = {
+        .call = id_str(&c->id), .status = (uint8_t)outcome, .error = str_z(reason)};
+    settle(g, c, &m);
+}
+
+void gate_edge_lost(struct gate *g, uint32_t edge)
+{
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->live, &i, &id, &v);) {
+        struct live_call *c = v;
+        if (c->edge == edge && c->released)
+            live_settle(g, c, OUTCOME_UNKNOWN, "edge_lost");
+        /* One that still waits for its commit is settled by the release that finds no edge. */
+    }
+    for (size_t i = 0; map_next(&g->conns, &i, &id, &v);) {
+        struct attested *who = v;
+        if (who->edge == edge)
+            free(map_del(&g->conns, id));
+    }
+}
+
+enum { SESSION_IDLE_MS = 30 * 60 * 1000, KEEP_ENDED_MS = 10 * 60 * 1000 };
+
+static void sweep_sessions(struct gate *g, int64_t now_ms)
+{
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->sessions, &i, &id, &v);) {
+        struct session *s = v;
+        struct task *t = tasks_find(&g->tasks, id_str(&s->task));
+        if (!t || t->state != TASK_ACTIVE || now_ms - s->used_ms > SESSION_IDLE_MS)
+            free(map_del(&g->sessions, id));
+    }
+}
+
+static void expire_tasks(struct gate *g, int64_t now_ms)
+{
+    ARENA_SCOPE struct arena a = {0};
+    size_t n = 0;
+    struct task **due = ARENA_ARRAY(&a, struct task *, map_count(&g->tasks.by_id) + 1);
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);) {
+        struct task *t = v;
+        if (t->state == TASK_ACTIVE && now_ms >= t->deadline_ms)
+            due[n++] = t;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (due[i]->state == TASK_ACTIVE)
+            gate_close_task(g, due[i], TASK_EXPIRED, S("deadline"), S("gateway"), NULL, NULL);
+}
+
+void gate_tick(struct gate *g, int64_t now_ms)
+{
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->live, &i, &id, &v);) {
+        struct live_call *c = v;
+        if (c->released && now_ms >= c->give_up_ms)
+            live_settle(g, c, OUTCOME_UNKNOWN, "no_outcome");
+    }
+    expire_tasks(g, now_ms);
+    sweep_sessions(g, now_ms);
+    gate_tokens_sweep(g, now_ms);
+    holds_sweep(&g->holds, now_ms, now_ms - KEEP_ENDED_MS);
+    tasks_sweep(&g->tasks, now_ms - KEEP_ENDED_MS);
+}

@@ -1,0 +1,57 @@
+/* admin: the control door. People open and close tasks, decide holds, review pins, read traces.
+ *
+ * One JSON object a line in both directions over the control Unix socket, straight to core: no edge
+ * is in between, so a compromised edge cannot speak in a person's name (ADR 0004).
+ * docs/formats/control.md lists the methods. A connection is known by the kernel's credentials
+ * (people[].uid), or by logging in with an operator key: an Ed25519 signature over the connection's
+ * own nonce. uid 0 and the gateway's own uid are administrators, which lets them manage operators
+ * and pins, not own tasks or approve.
+ *
+ * Every answer goes through admin_out.reply, possibly later; connections are named by number, so an
+ * answer to one that is gone is dropped there. Core's main thread only. */
+#pragma once
+#include "call/gate.h"
+
+enum { ADMIN_NONCE_LEN = 32 };
+
+struct admin_peer {
+    uint64_t conn;
+    int64_t uid;
+    const struct conf_person *person; /* NULL: not known as anybody */
+    unsigned roles;                   /* of the person, and what the uid brings */
+    bool by_key;                      /* logged in with an operator key */
+    uint8_t nonce[ADMIN_NONCE_LEN];
+};
+
+/* What core lends to the door. */
+struct admin_out {
+    void *ctx;
+    void (*reply)(void *ctx, uint64_t conn, str line);
+    /* done gets the token, or an empty one and why. */
+    void (*sign_token)(void *ctx, str claims, void (*done)(void *arg, str token, str why),
+                       void *arg);
+    void (*secrets_changed)(void *ctx);
+    void (*discover)(void *ctx, str binding);
+    void (*status)(void *ctx, struct jw *w); /* members of the status object */
+};
+
+struct admin {
+    struct gate *g;
+    struct map operators; /* name -> struct key */
+    struct admin_out out;
+    int64_t own_uid;
+    str vkey, token_jwk; /* as the keeper gave them; empty until then */
+};
+
+MUST_USE bool admin_init(struct admin *ad, struct gate *g, const struct admin_out *out,
+                         int64_t own_uid, struct err *err);
+void admin_fini(struct admin *ad);
+/* Fills in who a new connection is, and writes the greeting line (with its nonce) to be sent first.
+ */
+void admin_greet(struct admin *ad, uint64_t conn, int64_t uid, struct admin_peer *out,
+                 struct buf *greeting);
+void admin_line(struct admin *ad, struct admin_peer *peer, str line);
+
+/* What an operator signs to log in, and to decide a hold. */
+void admin_login_message(str nonce_hex, str operator_name, struct buf *out);
+void admin_decision_message(str hold, const struct hash *digest, bool approve, struct buf *out);

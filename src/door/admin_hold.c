@@ -1,0 +1,211 @@
+/* Holds on the control door: what waits, exactly what would be sent, and the decision. */
+#include "door/admin_int.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/limits.h"
+#include "crypto/key.h"
+
+#include <stdlib.h>
+
+static void write_hold(struct jw *w, struct arena *a, const struct hold *h, int64_t now_ms)
+{
+    char created[CLOCK_TEXT_SIZE], expires[CLOCK_TEXT_SIZE];
+    jw_obj(w);
+    jw_kstr(w, S("hold"), id_str(&h->id));
+    jw_kstr(w, S("call"), id_str(&h->call));
+    jw_kstr(w, S("task"), id_str(&h->task));
+    jw_kstr(w, S("state"), hold_state_name(hold_state_at(h, now_ms)));
+    jw_kstr(w, S("owner"), h->owner);
+    jw_kstr(w, S("agent"), h->agent);
+    jw_kstr(w, S("purpose"), h->purpose);
+    jw_kstr(w, S("binding"), h->binding);
+    jw_kstr(w, S("tool"), h->tool);
+    jw_kstr(w, S("effect"), h->effect);
+    /* As text: what the approver sees is byte for byte what is digested. */
+    jw_kstr(w, S("arguments"), h->args);
+    jw_kstr(w, S("digest"), hex_dup(a, hash_str(&h->digest)));
+    jw_key(w, S("policies"));
+    jw_raw(w, h->policies.n ? h->policies : S("[]"));
+    jw_kstr(w, S("created"), clock_text(h->created_ms, created));
+    jw_kstr(w, S("expires"), clock_text(h->expires_ms, expires));
+    if (h->approver.n)
+        jw_kstr(w, S("approver"), h->approver);
+    jw_end_obj(w);
+}
+
+void on_hold_list(struct request *r)
+{
+    struct buf b = {.max = HTTP_ANSWER_BYTES_MAX};
+    struct jw w = jw(&b);
+    bool all = json_bool(json_get(r->params, S("all")));
+    jw_obj(&w);
+    jw_key(&w, S("holds"));
+    jw_arr(&w);
+    for (struct list *it = r->g->holds.all.next; it != &r->g->holds.all; it = it->next) {
+        const struct hold *h = LIST_ENTRY(it, struct hold, node);
+        if (all || hold_state_at(h, r->now_ms) == HOLD_PENDING)
+            write_hold(&w, r->a, h, r->now_ms);
+    }
+    jw_end_arr(&w);
+    jw_end_obj(&w);
+    answer_text(r, buf_str(&b));
+    buf_fini(&b);
+}
+
+static struct hold *named_hold(struct request *r, struct err *err)
+{
+    str id;
+    if (!param_str(r, S("hold"), &id, err))
+        return NULL;
+    struct hold *h = holds_find(&r->g->holds, id);
+    if (!h)
+        err_notfound(err, "there is no hold %.*s; `ambit hold list` shows what waits",
+                     STR(str_take(id, 40)));
+    return h;
+}
+
+void on_hold_show(struct request *r)
+{
+    struct err err;
+    struct hold *h = named_hold(r, &err);
+    if (!h) {
+        answer_error(r, &err);
+        return;
+    }
+    struct buf b = {0};
+    struct jw w = jw(&b);
+    write_hold(&w, r->a, h, r->now_ms);
+    answer_text(r, buf_str(&b));
+    buf_fini(&b);
+}
+
+/* ---- deciding ---- */
+
+struct deciding {
+    struct later *later;
+    char hold[ID_SIZE];
+    const struct conf_person *person;
+    bool approve, by_key;
+    int64_t now_ms;
+};
+
+static void on_decided(void *arg, const struct store_result *res)
+{
+    struct deciding *d = arg;
+    struct hold *h = holds_find(&d->later->ad->g->holds, str_z(d->hold));
+    if (res->outcome == STORE_COMMITTED && h) {
+        struct buf b = {0};
+        struct jw w = jw(&b);
+        h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
+        h->approver = d->person->name;
+        h->method = d->by_key ? S("key") : S("uid");
+        h->decided_ms = d->now_ms;
+        jw_obj(&w);
+        jw_kstr(&w, S("hold"), str_z(d->hold));
+        jw_kstr(&w, S("state"), hold_state_name(h->state));
+        jw_kstr(&w, S("by"), d->person->name);
+        jw_end_obj(&w);
+        later_text(d->later, buf_str(&b));
+        buf_fini(&b);
+    } else {
+        later_error(d->later, res->outcome == STORE_FAILED ? "system" : "denied",
+                    res->outcome == STORE_FAILED
+                        ? S("the decision could not be recorded, so it does not count")
+                        : S("the hold was decided, cancelled or expired meanwhile"));
+    }
+    free(d->later);
+    free(d);
+}
+
+/* One who logged in by key signs each decision, over the digest of exactly what was shown. */
+static bool check_signature(struct request *r, const struct hold *h, bool approve, str *out,
+                            struct err *err)
+{
+    str text = json_get_str(r->params, S("signature")), sig;
+    if (!r->peer->by_key)
+        return true;
+    const struct key *key = map_get(&r->ad->operators, r->peer->person->name);
+    struct buf message = {0};
+    admin_decision_message(id_str(&h->id), &h->digest, approve, &message);
+    bool ok = key && base64url_decode(r->a, text, &sig) && key_verify(key, buf_str(&message), sig);
+    buf_fini(&message);
+    if (!ok)
+        return err_denied(
+            err, "the signature is not over this call: look at it again with `ambit hold show %s`",
+            h->id.s);
+    *out = text;
+    return true;
+}
+
+static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
+{
+    if (!r->peer->person)
+        return err_denied(
+            err,
+            "uid %lld is no person that the configuration knows; log in with --as NAME --key FILE",
+            (long long)r->peer->uid);
+    if (hold_state_at(h, r->now_ms) != HOLD_PENDING)
+        return err_input(err, "hold %s is %.*s already", h->id.s,
+                         STR(hold_state_name(hold_state_at(h, r->now_ms))));
+    str method = r->peer->by_key ? S("key") : S("uid");
+    if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
+                            v, err))
+        return false;
+    if (v->decision == DECISION_ALLOW)
+        return true;
+    struct buf ids = {0};
+    for (size_t i = 0; i < v->policies_n; i++)
+        buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(v->policies[i]));
+    err_denied(err, "%.*s may not decide this hold: %.*s", STR(r->peer->person->name),
+               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\")")));
+    buf_fini(&ids);
+    return false;
+}
+
+static void decide(struct request *r, bool approve)
+{
+    struct err err;
+    struct verdict v = {0};
+    str signature = {0};
+    struct hold *h = named_hold(r, &err);
+    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signature, &err)) {
+        answer_error(r, &err);
+        return;
+    }
+    struct deciding *d = calloc(1, sizeof *d);
+    if (!d)
+        abort();
+    *d = (struct deciding){.later = later_new(r, NULL),
+                           .person = r->peer->person,
+                           .approve = approve,
+                           .by_key = r->peer->by_key,
+                           .now_ms = r->now_ms};
+    memcpy(d->hold, h->id.s, sizeof d->hold);
+    struct record_decision rec = {.time_ms = r->now_ms,
+                                  .hold = id_str(&h->id),
+                                  .call = id_str(&h->call),
+                                  .task = id_str(&h->task),
+                                  .approver = r->peer->person->name,
+                                  .method = r->peer->by_key ? S("key") : S("uid"),
+                                  .digest = hex_dup(r->a, hash_str(&h->digest)),
+                                  .assertion = signature,
+                                  .policy = gate_policy(r->g, &v),
+                                  .reason = approve ? (str){0} : S("denied")};
+    struct store_txn *t = store_txn_new(r->g->store);
+    store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
+                      r->now_ms);
+    store_leaf(
+        t, approve ? record_approval(&r->g->scratch, &rec) : record_denial(&r->g->scratch, &rec),
+        id_str(&h->call), id_str(&h->task));
+    gate_submit(r->g, t, on_decided, d);
+}
+
+void on_hold_approve(struct request *r)
+{
+    decide(r, true);
+}
+
+void on_hold_deny(struct request *r)
+{
+    decide(r, false);
+}

@@ -1,0 +1,346 @@
+/* A call that core has let go: credential, session, one POST, the answer relayed, the outcome told.
+ * Exactly one outcome leaves for each GO, on every path. */
+#include "door/mcp_int.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "crypto/hash.h"
+
+#include <stdio.h>
+
+enum { KEEP_ALIVE_MS = 15 * 1000 };
+
+static void send_call(struct exchange *x);
+
+/* ---- outcomes ---- */
+
+static void tell(struct exchange *x, enum outcome status, str error, const struct hash *digest)
+{
+    struct msg_outcome m = {.call = x->call,
+                            .status = (uint8_t)status,
+                            .error = str_take(error, 200),
+                            .upstream_us = x->sent_us ? clock_mono_us() - x->sent_us : 0};
+    if (digest)
+        m.result_digest = hash_str(digest);
+    m.bytes = x->post ? (int64_t)post_bytes(x->post) : 0;
+    (void)x->door->o.send(x->door->o.ctx, ROLE_CORE, MSG_OUTCOME, 0, &m);
+}
+
+static void over(struct exchange *x)
+{
+    x->stage = STAGE_OVER;
+    exchange_free(x);
+}
+
+/* It failed on our side of the upstream. */
+static void fail(struct exchange *x, const struct err *err)
+{
+    enum outcome o = x->sent ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT;
+    struct buf text = {0};
+    buf_put(&text, S("The call did not succeed: "));
+    buf_put(&text, str_z(err->text));
+    buf_put(
+        &text,
+        x->sent
+            ? S(". It may have taken effect; check before you repeat it. The record says unknown.")
+            : S(". Nothing was sent."));
+    x->door->counts.upstream_errors++;
+    tell(x, o, str_z(err->text), NULL);
+    exchange_answer_refused(x, buf_str(&text), S("error"), S("upstream"), (str){0});
+    buf_fini(&text);
+    over(x);
+}
+
+/* ---- towards the agent ---- */
+
+static void on_keep_alive(void *owner);
+
+static void begin_stream(struct exchange *x)
+{
+    static const struct field fields[] = {{S("Cache-Control"), S("no-store")},
+                                          {S("X-Accel-Buffering"), S("no")}};
+    if (x->streaming || !x->http)
+        return;
+    struct http_answer a = {
+        .status = 200, .content_type = S("text/event-stream"), .fields = fields, .fields_n = 2};
+    http_stream_begin(x->http, &a);
+    x->streaming = true;
+    x->door->counts.streams++;
+}
+
+static void on_keep_alive(void *owner)
+{
+    struct exchange *x = owner;
+    struct buf out = {0};
+    if (!x->http || !x->req.accepts_sse)
+        return;
+    begin_stream(x);
+    sse_write_keep_alive(&out);
+    http_stream_write(x->http, buf_str(&out));
+    buf_fini(&out);
+    timer_start(&x->timer, x->door->o.loop, KEEP_ALIVE_MS, on_keep_alive, x);
+}
+
+static void relay_progress(struct exchange *x, const json *params)
+{
+    struct buf note = {0}, out = {0};
+    struct err err;
+    if (x->http && x->req.accepts_sse && mcp_put_progress(&note, &x->progress, params)) {
+        begin_stream(x);
+        if (sse_write(&out, &(struct sse_event){.data = buf_str(&note)}, &err))
+            http_stream_write(x->http, buf_str(&out));
+        if (http_stream_full(x->http) && x->post)
+            post_pause(x->post);
+    }
+    buf_fini(&note);
+    buf_fini(&out);
+}
+
+void call_drain(struct exchange *x)
+{
+    if (x->post)
+        post_resume(x->post);
+}
+
+static void relay_result(struct exchange *x, const json *result)
+{
+    struct buf out = {.max = HTTP_ANSWER_BYTES_MAX + (1 << 20)};
+    struct buf canonical = {.max = HTTP_ANSWER_BYTES_MAX + (1 << 20)};
+    bool failed = json_bool(json_get(result, S("isError")));
+    json_write(&canonical, result);
+    struct hash digest = sha256(buf_str(&canonical));
+    buf_fini(&canonical);
+    x->progress.ended = true;
+    mcp_put_call_result(&out, &x->req, result);
+    tell(x, failed ? OUTCOME_UPSTREAM_ERROR : OUTCOME_OK, failed ? S("tool_error") : (str){0},
+         &digest);
+    exchange_answer_json(x, buf_str(&out));
+    buf_fini(&out);
+}
+
+static void relay_error(struct exchange *x, const struct mcp_event *ev)
+{
+    struct buf out = {0};
+    char code[40];
+    snprintf(code, sizeof code, "jsonrpc %lld", (long long)ev->code);
+    tell(x, OUTCOME_UPSTREAM_ERROR, str_z(code), NULL);
+    if (x->http) {
+        rpc_put_error(&out, x->req.id, ev->code, ev->text);
+        exchange_answer_json(x, buf_str(&out));
+    }
+    buf_fini(&out);
+}
+
+/* ---- the upstream's answer ---- */
+
+static void on_reply_end(void *owner, const struct err *err, bool sent)
+{
+    (void)owner;
+    (void)err;
+    (void)sent;
+}
+
+static bool on_reply_message(void *owner, const struct mcp_answer *a)
+{
+    (void)owner;
+    (void)a;
+    return false;
+}
+
+/* What an upstream asks of us is refused by the message that mcp/client.h made. */
+static void send_reply(struct exchange *x, const struct mcp_out *out)
+{
+    static const struct post_ops ops = {on_reply_message, on_reply_end};
+    struct err err;
+    (void)job_post(&x->job, out, &ops, NULL, &err);
+}
+
+static void try_again(struct exchange *x)
+{
+    struct err err = {0};
+    x->post = NULL;
+    if (x->is_retry) {
+        err_peer(&err, "the upstream lost its session twice");
+        fail(x, &err);
+        return;
+    }
+    x->is_retry = true;
+    x->sent = false; /* a lost session means that it was not carried out */
+    session_lost(x->job.session);
+    session_want(&x->job);
+}
+
+static bool on_message(void *owner, const struct mcp_answer *answer)
+{
+    struct exchange *x = owner;
+    ARENA_SCOPE struct arena a = {0};
+    struct mcp_event ev = {0};
+    struct err err = {0};
+    if (!mcp_client_answer(&x->job.session->client, &a, &x->ex, answer, &ev, &err)) {
+        if (err.kind == ERR_DENIED)
+            err_peer(
+                &err,
+                "the upstream does not accept the gateway's credential; its owner has to renew it");
+        fail(x, &err);
+        return false;
+    }
+    switch (ev.kind) {
+    case MCP_EV_PROGRESS:
+        relay_progress(x, ev.params);
+        return true;
+    case MCP_EV_NOTICE:
+        return true;
+    case MCP_EV_REPLY:
+        send_reply(x, &ev.reply);
+        return true;
+    case MCP_EV_LOST:
+        try_again(x);
+        return false;
+    case MCP_EV_RELIST:
+        err_peer(&err,
+                 "the upstream's tool has changed its mirrored fields; it is read again soon");
+        fail(x, &err);
+        return false;
+    case MCP_EV_RESULT:
+        relay_result(x, ev.result);
+        break;
+    case MCP_EV_ERROR:
+        relay_error(x, &ev);
+        break;
+    }
+    over(x);
+    return false;
+}
+
+static void on_end(void *owner, const struct err *err, bool sent)
+{
+    struct exchange *x = owner;
+    struct err why = {0};
+    x->sent = sent;
+    if (err)
+        why = *err;
+    else
+        err_peer(&why, "the upstream ended its answer without a result");
+    fail(x, &why);
+    (void)sent;
+}
+
+static void send_call(struct exchange *x)
+{
+    static const struct post_ops ops = {on_message, on_end};
+    ARENA_SCOPE struct arena a = {0};
+    struct err err = {0};
+    struct mcp_out out = {0};
+    struct mcp_call call = {.tool = known_tool(x->door, &a, x->job.up->conf->name, x->tool),
+                            .arguments = x->req.arguments,
+                            .agent_meta = x->req.meta,
+                            .wants_progress = x->progress.token.n > 0,
+                            .is_retry = x->is_retry};
+    if (!mcp_client_call(&x->job.session->client, &a, &call, &x->ex, &out, &err)) {
+        fail(x, &err);
+        return;
+    }
+    x->stage = STAGE_SENT;
+    x->sent_us = clock_mono_us();
+    x->post = job_post(&x->job, &out, &ops, x, &err);
+    if (!x->post) {
+        fail(x, &err);
+        return;
+    }
+    x->sent = true;
+    timer_start(&x->timer, x->door->o.loop, KEEP_ALIVE_MS, on_keep_alive, x);
+}
+
+/* ---- from GO to the POST ---- */
+
+static void on_session(struct job *j, const struct err *err)
+{
+    struct exchange *x = (struct exchange *)(void *)((char *)j - offsetof(struct exchange, job));
+    if (err)
+        fail(x, err);
+    else
+        send_call(x);
+}
+
+static void on_secret(struct job *j, const struct err *err)
+{
+    struct exchange *x = (struct exchange *)(void *)((char *)j - offsetof(struct exchange, job));
+    if (err) {
+        fail(x, err);
+        return;
+    }
+    x->stage = STAGE_SESSION;
+    session_want(j);
+}
+
+void call_go(struct exchange *x, const struct msg_go *m)
+{
+    struct mcp_door *d = x->door;
+    struct err err = {0};
+    const struct conf_binding *b = conf_binding(d->o.conf, m->binding);
+    x->call = str_dup(&x->arena, m->call);
+    x->task = str_dup(&x->arena, m->task);
+    x->tool = str_dup(&x->arena, m->tool);
+    if (!b || b->kind == BINDING_INTERNAL) {
+        err_peer(&err, "core named a binding that is not known here");
+        fail(x, &err);
+        return;
+    }
+    bool stdio = b->kind == BINDING_STDIO;
+    x->job = (struct job){.door = d,
+                          .up = &d->o.upstreams[b - d->o.conf->bindings],
+                          .principal = x->task,
+                          .wait_ms = m->answer_wait_ms,
+                          .on_session = on_session,
+                          .on_secret = on_secret,
+                          .secrets = {.wipe = true, .max = 64 << 10}};
+    if (stdio) {
+        x->job.voucher = str_dup(&x->arena, m->voucher);
+        x->job.run_voucher = str_dup(&x->arena, m->run_voucher);
+    }
+    if (!x->http) { /* the agent left while core decided */
+        tell(x, OUTCOME_NOT_SENT, S("agent_gone"), NULL);
+        over(x);
+        return;
+    }
+    x->stage = STAGE_SECRET;
+    job_release(&x->job, stdio ? (str){0} : m->voucher);
+}
+
+/* ---- ends from outside ---- */
+
+static void cancel_upstream(struct exchange *x)
+{
+    static const struct post_ops ops = {on_reply_message, on_reply_end};
+    ARENA_SCOPE struct arena a = {0};
+    struct mcp_out out = {0};
+    struct err err;
+    if (x->job.session &&
+        mcp_client_cancel(&x->job.session->client, &a, &x->ex, S("cancelled"), &out))
+        (void)job_post(&x->job, &out, &ops, NULL, &err);
+    if (x->post)
+        post_cancel(x->post);
+    x->post = NULL;
+}
+
+void call_cancel(struct exchange *x, const char *reason)
+{
+    struct err err = {0};
+    if (x->stage == STAGE_ASKED || x->stage == STAGE_OVER || !x->call.n)
+        return;
+    if (x->stage == STAGE_SENT)
+        cancel_upstream(x);
+    err_denied(&err, "it was ended: %s", reason);
+    fail(x, &err);
+}
+
+/* Modern agents cancel by leaving; a legacy agent's broken connection is no cancel, so its call is
+ * finished for the record. */
+void call_gone(struct exchange *x)
+{
+    if (x->stage == STAGE_SENT && !x->req.modern) {
+        if (x->post)
+            post_resume(x->post);
+        return;
+    }
+    call_cancel(x, "the agent left");
+}

@@ -1,0 +1,185 @@
+#include "ledger/checkpoint.h"
+#include "crypto/note.h"
+#include "ledger/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum state {
+    IDLE,
+    ASKED /* the signer has the text */,
+    STORING /* the note is on its way to the disk */
+};
+
+struct publisher {
+    struct store *s;
+    int dir_fd;
+    struct arena memory;
+    str origin;
+    enum state state;
+    uint64_t published;
+    int64_t last_ms; /* monotonic: when the last one was begun */
+    struct checkpoint asked;
+    struct buf text, note;
+    struct err problem;
+};
+
+/* ---- the file ---- */
+
+static bool write_all(int fd, str s)
+{
+    while (s.n) {
+        ssize_t n = write(fd, s.p, s.n);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            s = str_skip(s, (size_t)n);
+    }
+    return true;
+}
+
+static bool show(struct publisher *p, str note, struct err *err)
+{
+    int fd = openat(p->dir_fd, "checkpoint.new",
+                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return err_system(err, "checkpoint: create the file");
+    bool ok = write_all(fd, note) || err_system(err, "checkpoint: write the file");
+    close(fd);
+    if (ok && renameat(p->dir_fd, "checkpoint.new", p->dir_fd, "checkpoint") != 0)
+        ok = err_system(err, "checkpoint: rename the file");
+    return ok;
+}
+
+/* ---- life ---- */
+
+bool publisher_new(struct store *s, int dir_fd, str origin, struct publisher **out, struct err *err)
+{
+    if (!note_name_is_valid(origin))
+        return err_input(err, "the ledger's origin \"%.*s\" may not hold white space or '+'",
+                         STR(str_take(origin, 100)));
+    struct publisher *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    p->s = s;
+    p->dir_fd = dir_fd;
+    p->origin = str_dup(&p->memory, origin);
+    p->text.max = p->note.max = CHECKPOINT_NOTE_BYTES_MAX;
+    p->last_ms = INT64_MIN / 2;
+
+    ARENA_SCOPE struct arena a = {0};
+    struct store_checkpoint last = {0};
+    bool ok = store_read_checkpoint_last(store_view(s), &a, &last, err);
+    if (ok) {
+        p->published = (uint64_t)last.size;
+        ok = show(p, last.note, err);
+    } else {
+        ok = err->kind == ERR_NOTFOUND;
+    }
+    if (!ok) {
+        publisher_free(p);
+        return false;
+    }
+    *out = p;
+    return true;
+}
+
+void publisher_free(struct publisher *p)
+{
+    if (!p)
+        return;
+    arena_fini(&p->memory);
+    buf_fini(&p->text);
+    buf_fini(&p->note);
+    free(p);
+}
+
+uint64_t publisher_size(const struct publisher *p)
+{
+    return p->published;
+}
+
+str publisher_problem(const struct publisher *p)
+{
+    return p->problem.kind ? str_z(p->problem.text) : (str){0};
+}
+
+/* ---- one checkpoint ---- */
+
+int64_t publisher_wait_ms(struct publisher *p, int64_t mono_ms)
+{
+    uint64_t size = store_size(p->s);
+    if (p->state != IDLE || size <= p->published)
+        return -1;
+    int64_t rest =
+        size - p->published >= CHECKPOINT_BUSY_LEAVES ? CHECKPOINT_BUSY_MS : CHECKPOINT_IDLE_MS;
+    int64_t since = mono_ms - p->last_ms;
+    return since >= rest ? 0 : rest - since;
+}
+
+bool publisher_begin(struct publisher *p, int64_t mono_ms, struct buf *out_text, struct err *err)
+{
+    if (p->state != IDLE)
+        return err_input(err, "checkpoint: one is under way");
+    struct checkpoint c = {.origin = p->origin};
+    if (!ledger_root(store_view(p->s), &c.size, c.root.b, err))
+        return false;
+    buf_clear(&p->text);
+    if (!checkpoint_write(&c, &p->text, err))
+        return false;
+    buf_put(out_text, buf_str(&p->text));
+    p->asked = c;
+    p->state = ASKED;
+    p->last_ms = mono_ms;
+    return true;
+}
+
+void publisher_cancel(struct publisher *p, int64_t mono_ms)
+{
+    if (p->state != ASKED)
+        return;
+    p->state = IDLE;
+    p->last_ms = mono_ms;
+}
+
+static void on_stored(void *arg, const struct store_result *r)
+{
+    struct publisher *p = arg;
+    p->state = IDLE;
+    p->problem = (struct err){0};
+    if (r->outcome == STORE_FAILED)
+        p->problem = *r->err;
+    else if (r->outcome == STORE_GUARDED)
+        err_input(&p->problem, "checkpoint: one of that size or a larger one is stored already");
+    else if (show(p, buf_str(&p->note), &p->problem))
+        p->published = p->asked.size;
+}
+
+bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, struct err *err)
+{
+    if (p->state != ASKED)
+        return err_input(err, "checkpoint: none was asked for");
+    ARENA_SCOPE struct arena a = {0};
+    struct note parsed;
+    if (note.n > CHECKPOINT_NOTE_BYTES_MAX)
+        return err_peer(err, "checkpoint: the signed note is too long");
+    if (!note_parse(&a, note, &parsed, err))
+        return err_peer(err, "checkpoint: what the signer returned is no signed note");
+    if (parsed.n == 0 || !str_eq(parsed.text, buf_str(&p->text)))
+        return err_peer(err, "checkpoint: the signer signed another text");
+    buf_clear(&p->note);
+    buf_put(&p->note, note);
+    struct store_txn *t = store_txn_new(p->s);
+    struct store_checkpoint row = {.size = (int64_t)p->asked.size,
+                                   .root = hash_str(&p->asked.root),
+                                   .note = note,
+                                   .at_ms = wall_ms};
+    store_checkpoint_insert(t, &row);
+    if (!store_submit(p->s, t, on_stored, p, err))
+        return false;
+    p->state = STORING;
+    return true;
+}

@@ -1,0 +1,50 @@
+/* ledger/checkpoint: when the size and root of the log are signed and shown to the world.
+ *
+ * Format: C2SP tlog-checkpoint inside a signed note, Ed25519. Rhythm: 200 ms after the last one
+ * when the log has grown by CHECKPOINT_BUSY_LEAVES or more, else 1 s; never without growth (each
+ * published size costs others work).
+ *
+ *     idle --(due)--> publisher_begin: the text to sign --> keeper signs --> publisher_finish -->
+ * idle
+ *
+ * publisher_finish stores the signed note in the database, and once that is committed replaces the
+ * file `checkpoint` in the ledger's directory by rename. The file is not fsynced: it is rewritten
+ * from the database at each start.
+ *
+ * Main thread only; reads through the store's view, so what is signed is always committed. */
+#pragma once
+#include "base/buf.h"
+#include "store/store.h"
+
+enum {
+    CHECKPOINT_BUSY_LEAVES = 64,
+    CHECKPOINT_BUSY_MS = 200,
+    CHECKPOINT_IDLE_MS = 1000,
+    CHECKPOINT_NOTE_BYTES_MAX = 4096,
+};
+
+struct publisher;
+
+/* Takes up from the last stored checkpoint and rewrites the file. dir_fd is borrowed for the
+ * publisher's life; origin is the log's name in the note (no white space, no '+'). */
+MUST_USE bool publisher_new(struct store *s, int dir_fd, str origin, struct publisher **out,
+                            struct err *err);
+/* Not while the store may still run its callbacks: close the store first. NULL is fine. */
+void publisher_free(struct publisher *p);
+
+/* Milliseconds until it is due: 0 = now, -1 = nothing to publish (call again once the log has
+ * grown). Cheap: ask after every store_collect, or set one timer by it. */
+int64_t publisher_wait_ms(struct publisher *p, int64_t mono_ms);
+/* The text to be signed, ending in a newline. Until finish or cancel, it is not due again. */
+MUST_USE bool publisher_begin(struct publisher *p, int64_t mono_ms, struct buf *out_text,
+                              struct err *err);
+/* note: that text and at least one signature line. False (ERR_PEER) if it is not the text asked
+ * for. */
+MUST_USE bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, struct err *err);
+/* The signer failed; it becomes due again after the idle time. */
+void publisher_cancel(struct publisher *p, int64_t mono_ms);
+
+/* What is published (committed and in the file). */
+uint64_t publisher_size(const struct publisher *p);
+/* Why the last attempt to store or show one failed; empty if it did not. */
+str publisher_problem(const struct publisher *p);

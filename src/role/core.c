@@ -1,0 +1,450 @@
+/* The core role: state, decisions, the record. This file wires the gate, the control door, the
+ * store and the other roles together; each decision is made elsewhere (call/, door/admin). */
+#include "role/core_int.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "ledger/recover.h"
+#include "net/chan.h"
+#include "store/read.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_MS = 1000, DISCOVER_AGAIN_TICKS = 3, RECHECK_TICKS = 300, DRAIN_STEP_MS = 20 };
+
+/* ---- edges ---- */
+
+struct chan *core_edge_chan(struct core *c, uint32_t life)
+{
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+        if (c->edges[i].life == life && life)
+            return c->edges[i].chan;
+    return NULL;
+}
+
+struct core_edge *core_any_edge(struct core *c)
+{
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++) {
+        struct core_edge *e = &c->edges[c->next_edge++ % CORE_EDGES_MAX];
+        if (e->life)
+            return e;
+    }
+    return NULL;
+}
+
+uint64_t core_new_id(struct core *c)
+{
+    return ++c->next_id;
+}
+
+static uint32_t life_of(struct core *c, const struct chan *chan)
+{
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+        if (c->edges[i].life && c->edges[i].chan == chan)
+            return c->edges[i].life;
+    return 0;
+}
+
+static bool to_edge(void *ctx, uint32_t life, enum message_type type, uint64_t id, const void *msg)
+{
+    struct chan *chan = core_edge_chan(ctx, life);
+    if (chan)
+        role_send(chan, type, id, msg);
+    return chan != NULL;
+}
+
+static void to_all_edges(void *ctx, enum message_type type, const void *msg)
+{
+    struct core *c = ctx;
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+        if (c->edges[i].life)
+            role_send(c->edges[i].chan, type, 0, msg);
+}
+
+static void stop_children(void *ctx, str task)
+{
+    struct core *c = ctx;
+    if (c->runner)
+        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_cut){task});
+}
+
+/* ---- discovery: edges fetch the tools of upstreams, with credentials released for that ---- */
+
+static void discover_one(struct core *c, const struct conf_binding *b, uint32_t life)
+{
+    struct vouchers v;
+    struct id id = id_new('c');
+    if (b->kind == BINDING_INTERNAL)
+        return;
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++) {
+        if (!c->edges[i].life || (life && c->edges[i].life != life))
+            continue;
+        gate_vouchers(&c->gate, b, &id, S("discover"), (str){0}, S("{}"), clock_wall_ms(), &v);
+        struct msg_discover m = {.binding = b->name,
+                                 .voucher = str_of((const char *)v.keeper, v.keeper_n),
+                                 .run_voucher = str_of((const char *)v.runner, v.runner_n)};
+        role_send(c->edges[i].chan, MSG_DISCOVER, 0, &m);
+        id = id_new('c');
+    }
+}
+
+void core_discover(struct core *c, str binding, uint32_t life)
+{
+    for (size_t i = 0; i < c->env->conf.bindings_n; i++)
+        if (binding.n == 0 || str_eq(c->env->conf.bindings[i].name, binding))
+            discover_one(c, &c->env->conf.bindings[i], life);
+}
+
+static void discover_missing(struct core *c)
+{
+    for (size_t i = 0; i < c->env->conf.bindings_n; i++)
+        if (!map_get(&c->catalogs, c->env->conf.bindings[i].name))
+            discover_one(c, &c->env->conf.bindings[i], 0);
+}
+
+static void on_discover_asked(void *ctx, str binding)
+{
+    core_discover(ctx, binding, 0);
+}
+
+static void on_secrets_changed(void *ctx)
+{
+    struct core *c = ctx;
+    if (c->keeper)
+        role_send(c->keeper, MSG_SECRETS_CHANGED, 0, &(struct msg_empty){0});
+    core_discover(c, (str){0}, 0);
+}
+
+static void on_catalog(struct core *c, const struct msg_catalog *m)
+{
+    const struct conf_binding *b = conf_binding(&c->env->conf, m->binding);
+    gate_catalog(&c->gate, m);
+    if (b && !m->error.n)
+        map_put(&c->catalogs, b->name, (void *)(uintptr_t)b);
+}
+
+/* ---- messages ---- */
+
+static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                            str payload)
+{
+    union {
+        struct msg_call call;
+        struct msg_list list;
+        struct msg_session session;
+        struct msg_outcome outcome;
+        struct msg_catalog catalog;
+        struct msg_conn_closed closed;
+        struct msg_empty empty;
+    } m = {0};
+    struct err err;
+    struct buf text = {0};
+    uint32_t life = life_of(c, chan);
+    bool ok = message_unpack((enum message_type)type, payload, &m, &err);
+    if (ok)
+        switch (type) {
+        case MSG_CALL:
+            gate_call(&c->gate, life, id, &m.call);
+            break;
+        case MSG_LIST:
+            gate_list(&c->gate, life, id, &m.list);
+            break;
+        case MSG_SESSION_OPEN:
+            gate_session_open(&c->gate, life, id, &m.session);
+            break;
+        case MSG_SESSION_END:
+            gate_session_end(&c->gate, life, id, &m.session);
+            break;
+        case MSG_OUTCOME:
+            ok = gate_outcome(&c->gate, life, &m.outcome, &err);
+            break;
+        case MSG_CATALOG:
+            on_catalog(c, &m.catalog);
+            break;
+        case MSG_CONN_CLOSED:
+            gate_conn_closed(&c->gate, m.closed.conn);
+            break;
+        case MSG_METRICS:
+            core_metrics(c, &text);
+            role_send(chan, MSG_METRICS_ANSWER, id, &(struct msg_text){buf_str(&text)});
+            break;
+        default:
+            break;
+        }
+    buf_fini(&text);
+    if (!ok)
+        role_kill_peer(chan, &err);
+}
+
+static bool take_keys(struct core *c, const struct msg_keys *m, struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const json *jwk;
+    struct key *key;
+    if (!json_read(&a, m->token_jwk, NULL, &jwk, err) || !key_from_jwk(jwk, &key, err))
+        return false;
+    struct key_id kid = key_id(key);
+    keyset_fini(&c->gate.token_keys);
+    if (!keyset_add(&c->gate.token_keys, key, key_id_str(&kid), err)) {
+        key_free(key);
+        return false;
+    }
+    c->vkey = str_dup(&c->env->arena, m->checkpoint_vkey);
+    c->token_jwk = str_dup(&c->env->arena, m->token_jwk);
+    c->admin.vkey = c->vkey;
+    c->admin.token_jwk = c->token_jwk;
+    return true;
+}
+
+static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                              str payload)
+{
+    union {
+        struct msg_keys keys;
+        struct msg_text text;
+    } m = {0};
+    struct err err;
+    bool ok = message_unpack((enum message_type)type, payload, &m, &err);
+    if (ok && type == MSG_KEYS)
+        ok = take_keys(c, &m.keys, &err);
+    else if (ok && type == MSG_SIGNED_TOKEN)
+        core_on_signed(c, id, m.text.text, (str){0});
+    else if (ok && type == MSG_SIGNED_CHECKPOINT)
+        core_on_checkpoint(c, m.text.text);
+    else if (ok && type == MSG_NOT_SIGNED) {
+        core_on_signed(c, id, (str){0}, m.text.text);
+        if (c->publishing)
+            core_on_checkpoint_refused(c, m.text.text);
+    }
+    if (!ok)
+        role_kill_peer(chan, &err);
+}
+
+static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
+                       uint16_t type, uint64_t id, str payload, int fd)
+{
+    struct core *c = state;
+    (void)index;
+    if (fd >= 0)
+        close(fd);
+    if (peer == ROLE_EDGE)
+        on_edge_message(c, chan, type, id, payload);
+    else if (peer == ROLE_KEEPER)
+        on_keeper_message(c, chan, type, id, payload);
+}
+
+static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
+{
+    struct core *c = state;
+    if (peer == ROLE_KEEPER) {
+        c->keeper = chan;
+        core_publish_later(c);
+    } else if (peer == ROLE_RUNNER) {
+        c->runner = chan;
+    } else if (peer == ROLE_EDGE) {
+        for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+            if (!c->edges[i].life) {
+                c->edges[i] = (struct core_edge){++c->lives, index, chan};
+                core_discover(c, (str){0}, c->lives);
+                return;
+            }
+        log_error("more edges than core has room for");
+    }
+}
+
+static void on_peer_lost(void *state, enum role peer, uint32_t index, struct chan *chan)
+{
+    struct core *c = state;
+    (void)index;
+    if (peer == ROLE_KEEPER && c->keeper == chan) {
+        c->keeper = NULL;
+        core_signings_fail(c);
+    } else if (peer == ROLE_RUNNER && c->runner == chan) {
+        c->runner = NULL;
+    } else if (peer == ROLE_EDGE) {
+        uint32_t life = life_of(c, chan);
+        for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+            if (c->edges[i].life == life)
+                c->edges[i] = (struct core_edge){0};
+        if (life)
+            gate_edge_lost(&c->gate, life);
+    }
+}
+
+/* ---- time and the store ---- */
+
+/* Nothing may be forwarded that cannot be recorded: without a store there is no gateway. */
+static void die_of_store(struct core *c)
+{
+    log_error("the store failed; ending so that nothing goes unrecorded",
+              LOG_STR("error", store_failure(c->gate.store)));
+    _exit(1);
+}
+
+static void on_store(void *owner, unsigned events)
+{
+    struct core *c = owner;
+    (void)events;
+    store_collect(c->gate.store);
+    if (store_failed(c->gate.store))
+        die_of_store(c);
+    core_publish_later(c);
+}
+
+static void on_tick(void *owner)
+{
+    struct core *c = owner;
+    c->ticks++;
+    gate_tick(&c->gate, clock_wall_ms());
+    if (c->ticks % RECHECK_TICKS == 0)
+        core_discover(c, (str){0}, 0);
+    else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
+        discover_missing(c);
+    core_publish_later(c);
+    timer_start(&c->tick, c->env->loop, TICK_MS, on_tick, c);
+}
+
+static void drain_step(void *owner)
+{
+    struct core *c = owner;
+    int64_t waited = loop_now_ms(c->env->loop) - c->drain_from_ms;
+    bool quiet = map_count(&c->gate.live) == 0;
+    bool published = publisher_size(c->publisher) == store_size(c->gate.store);
+    if ((quiet && published) || waited > DRAIN_WAIT_MS_MAX / 2) {
+        store_flush(c->gate.store);
+        store_close(c->gate.store);
+        role_drained(c->env);
+        return;
+    }
+    core_publish_later(c);
+    timer_start(&c->tick, c->env->loop, DRAIN_STEP_MS, drain_step, c);
+}
+
+static void on_drain(void *state)
+{
+    struct core *c = state;
+    listener_close(c->control);
+    listener_close(c->agents);
+    c->control = c->agents = NULL;
+    c->drain_from_ms = loop_now_ms(c->env->loop);
+    timer_start(&c->tick, c->env->loop, 0, drain_step, c);
+}
+
+/* ---- start ---- */
+
+static bool open_ledger(struct core *c, struct err *err)
+{
+    struct role_env *env = c->env;
+    struct record_commitment config;
+    size_t recovered;
+    c->tree = ledger_tree_new();
+    struct store_options o = {.tree = ledger_tree_ops(c->tree)};
+    if (!store_open(env->directories[DIRECTORY_STORE], &o, &c->gate.store, err))
+        return false;
+    record_digest(env->setup.config, &config);
+    struct record_start start = {.time_ms = clock_wall_ms(),
+                                 .software = S(AMBIT_VERSION),
+                                 .config = record_commitment_str(&config)};
+    if (!ledger_recover(c->gate.store, &start, &recovered, err))
+        return false;
+    if (recovered)
+        log_warn("calls were open when the gateway ended: settled as unknown",
+                 LOG_NUM("calls", (int64_t)recovered));
+    return publisher_new(c->gate.store, env->directories[DIRECTORY_STORE], env->conf.origin,
+                         &c->publisher, err);
+}
+
+static bool load_policies(struct core *c, struct err *err)
+{
+    struct buf report = {0};
+    bool ok = policy_load(&c->env->conf, &c->gate.policy, &report, err);
+    if (buf_len(&report))
+        log_warn("policies", LOG_STR("report", buf_str(&report)));
+    buf_fini(&report);
+    if (!ok)
+        return false;
+    ARENA_SCOPE struct arena a = {0};
+    str before = {0}, version;
+    int64_t n = 0;
+    struct store_view *v = store_view(c->gate.store);
+    if (!store_read_meta(v, &a, S("policy.digest"), &before, err))
+        before = (str){0};
+    if (store_read_meta(v, &a, S("policy.version"), &version, err))
+        (void)!str_to_i64(version, &n);
+    c->gate.policy_version = n;
+    if (str_eq(before, policy_digest(c->gate.policy)))
+        return true;
+    c->gate.policy_version = ++n;
+    struct record_policy_load r = {.time_ms = clock_wall_ms(),
+                                   .version = n,
+                                   .digest = policy_digest(c->gate.policy),
+                                   .before = before,
+                                   .by = S("configuration")};
+    struct store_txn *t = store_txn_new(c->gate.store);
+    store_meta_put(t, S("policy.digest"), policy_digest(c->gate.policy));
+    store_meta_put(t, S("policy.version"), str_fmt(&a, "%lld", (long long)n));
+    store_leaf(t, record_policy_load(&c->gate.scratch, &r), (str){0}, (str){0});
+    gate_submit(&c->gate, t, NULL, NULL);
+    return true;
+}
+
+static bool listen_all(struct core *c, struct err *err)
+{
+    for (size_t i = 0; i < c->env->listeners_n; i++) {
+        const struct role_listener *l = &c->env->listeners[i];
+        if (l->kind == LISTENER_CONTROL && !core_people_listen(c, l->fd, err))
+            return false;
+        if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
+            return false;
+    }
+    return true;
+}
+
+static bool start_gate(struct core *c, struct err *err)
+{
+    struct admin_out out = {.ctx = c,
+                            .reply = core_reply,
+                            .sign_token = core_sign_token,
+                            .discover = on_discover_asked,
+                            .status = core_status,
+                            .secrets_changed = on_secrets_changed};
+    c->gate.conf = &c->env->conf;
+    c->gate.scratch.max = STORE_LEAF_BYTES_MAX;
+    c->gate.out = (struct gate_out){
+        .ctx = c, .to_edge = to_edge, .to_all_edges = to_all_edges, .stop_children = stop_children};
+    holds_init(&c->gate.holds);
+    return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
+           secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
+           load_policies(c, err) && gate_restore(&c->gate, err) &&
+           admin_init(&c->admin, &c->gate, &out, c->env->setup.own_uid, err) &&
+           watch_new(c->env->loop, store_notify_fd(c->gate.store), WATCH_READ, on_store, c,
+                     &c->store_watch, err) &&
+           listen_all(c, err);
+}
+
+static void *start(struct role_env *env, struct err *err)
+{
+    struct core *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->env = env;
+    if (!start_gate(c, err)) {
+        free(c); /* the process ends with this error */
+        return NULL;
+    }
+    timer_start(&c->tick, env->loop, TICK_MS, on_tick, c);
+    return c;
+}
+
+int role_core(void)
+{
+    static const struct role_ops ops = {.self = ROLE_CORE,
+                                        .start = start,
+                                        .on_peer = on_peer,
+                                        .on_peer_lost = on_peer_lost,
+                                        .on_message = on_message,
+                                        .on_drain = on_drain};
+    return role_main(&ops);
+}

@@ -1,0 +1,67 @@
+/* core_int: the core role's state, shared by its files and nobody else. */
+#pragma once
+#include "call/gate.h"
+#include "door/admin.h"
+#include "ledger/checkpoint.h"
+#include "ledger/tree.h"
+#include "net/conn.h"
+#include "net/timer.h"
+#include "role/role.h"
+
+enum { CORE_EDGES_MAX = 8 };
+
+/* One life of one edge process. */
+struct core_edge {
+    uint32_t life; /* the number the gate knows it by; 0: free slot */
+    uint32_t index;
+    struct chan *chan;
+};
+
+struct core {
+    struct role_env *env;
+    struct gate gate;
+    struct admin admin;
+    struct ledger_tree *tree;
+    struct publisher *publisher;
+    struct watch *store_watch;
+    struct timer tick, publish;
+    struct core_edge edges[CORE_EDGES_MAX];
+    uint32_t lives;
+    struct chan *keeper, *runner;
+    struct map signings; /* decimal request id -> struct signing */
+    uint64_t next_id;
+    bool publishing;
+    int64_t ticks, drain_from_ms;
+    struct listener *control, *agents;
+    struct map people; /* decimal conn number -> struct person_conn */
+    uint64_t next_conn;
+    size_t next_edge;
+    uint64_t checkpoints;
+    str vkey, token_jwk; /* in env->arena */
+    struct map catalogs; /* binding -> itself, once its catalogue has been read */
+};
+
+/* core.c */
+struct chan *core_edge_chan(struct core *c, uint32_t life);
+struct core_edge *core_any_edge(struct core *c);
+uint64_t core_new_id(struct core *c);
+void core_discover(struct core *c, str binding, uint32_t life); /* life 0: every edge */
+
+/* core_ledger.c: checkpoints and signatures, by the keeper */
+void core_sign_token(void *ctx, str claims, void (*done)(void *arg, str token, str why), void *arg);
+void core_on_signed(struct core *c, uint64_t id, str token, str why);
+void core_publish_later(struct core *c);
+void core_on_checkpoint(struct core *c, str note);
+void core_on_checkpoint_refused(struct core *c, str why);
+void core_signings_fail(struct core *c); /* the keeper is gone */
+
+/* core_people.c: the control socket */
+MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);
+void core_reply(void *ctx, uint64_t conn, str line);
+
+/* core_agents.c: the agent socket, attested by the kernel */
+MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);
+
+/* core_metrics.c */
+void core_metrics(struct core *c, struct buf *out);
+void core_status(void *ctx, struct jw *w);

@@ -1,0 +1,153 @@
+/* store/schema: the rows, and everything that may be done to them.
+ *
+ * A row struct is used both ways: by the functions here that add a step to a transaction, and by
+ * the readers of store/read.h. Times are wall-clock milliseconds. Text that may be absent is empty
+ * here and NULL in the table. Functions marked "guard" undo the transaction when they find nothing
+ * to change.
+ *
+ * The SQL stands in store_sql.c, one table from enum store_stmt to its text. */
+#pragma once
+#include "store/txn.h"
+
+/* ---- rows ---- */
+
+/* state of a task: active, then one of completed | revoked | expired | cascaded, once. */
+struct store_task {
+    str id, parent; /* parent empty: opened by its owner */
+    str owner, agent, purpose;
+    str grants; /* JSON */
+    str state;
+    int64_t opened_ms, deadline_ms;
+    int64_t calls_left;
+    int64_t children; /* opened so far */
+    int64_t closed_ms;
+    str reason; /* of closing */
+};
+
+/* state of a hold: pending -> approved | denied | expired | cancelled; approved -> used | expired |
+ * cancelled. */
+struct store_hold {
+    str id, task, call, binding, tool;
+    str digest; /* of exactly what the approver sees */
+    str args;   /* canonical JSON */
+    str effect;
+    str state;
+    int64_t created_ms, expires_ms;
+    str approver;
+    int64_t decided_ms;
+    str policies; /* JSON array of the ids that held it */
+};
+
+/* A tool definition as it was reviewed. state: current | changed (hidden until reviewed). */
+struct store_pin {
+    str binding, tool, digest, definition, state;
+    int64_t seen_ms;
+};
+
+struct store_operator {
+    str name, public_key;
+    int64_t added_ms;
+    str added_by;
+};
+
+struct store_open_call {
+    str id, task;
+    bool high; /* high-impact: what it did upstream is unknown if the gateway dies now */
+};
+
+/* Kept apart from the leaf, which holds only a salted commitment, so that erasing it leaves proofs
+ * whole. */
+struct store_payload {
+    str call, salt, args;
+};
+
+struct store_checkpoint {
+    int64_t size;
+    str root; /* 32 bytes */
+    str note; /* the signed note */
+    int64_t at_ms;
+};
+
+/* ---- steps ---- */
+
+enum store_stmt {
+    STORE_STMT_NONE = 0,
+    STORE_TASK_INSERT,
+    STORE_TASK_STATE_INSERT,
+    STORE_TASK_CLOSE,
+    STORE_TASK_DEBIT,
+    STORE_TASK_CHILD,
+    STORE_HOLD_INSERT,
+    STORE_HOLD_DECIDE,
+    STORE_HOLD_CONSUME,
+    STORE_HOLD_EXPIRE,
+    STORE_HOLD_CANCEL,
+    STORE_HOLD_CANCEL_TASK,
+    STORE_PIN_PUT,
+    STORE_PIN_DELETE,
+    STORE_OPERATOR_INSERT,
+    STORE_OPERATOR_DELETE,
+    STORE_OPEN_CALL_INSERT,
+    STORE_OPEN_CALL_DELETE,
+    STORE_PAYLOAD_INSERT,
+    STORE_PAYLOAD_DELETE,
+    STORE_CHECKPOINT_INSERT,
+    STORE_META_PUT,
+    STORE_LEAF_INSERT, /* the writer's own, as the next */
+    STORE_TREE_PUT,
+    STORE_STMTS
+};
+
+/* Guard: the id is new (and the parent, if any, exists). state, closed_ms and reason are ignored:
+ * it is active. */
+void store_task_insert(struct store_txn *t, const struct store_task *row);
+/* Guard: it was active. state: completed | revoked | expired | cascaded. */
+void store_task_close(struct store_txn *t, str id, str state, int64_t closed_ms, str reason);
+/* Guard: active, deadline in the future, calls left; takes one. Once for the task and for each
+ * ancestor. */
+void store_task_debit(struct store_txn *t, str id, int64_t now_ms);
+/* Guard: active, deadline in the future, fewer than max children so far; counts one. */
+void store_task_child(struct store_txn *t, str parent, int64_t now_ms, int64_t children_max);
+
+/* Guard: new; its task exists. It is pending, whatever the row says of state, approver and
+ * decided_ms. */
+void store_hold_insert(struct store_txn *t, const struct store_hold *row);
+/* Guard: pending and not expired. state: approved | denied. */
+void store_hold_decide(struct store_txn *t, str id, str state, str approver, int64_t now_ms);
+/* Guard: approved, for this digest and task, not expired; becomes used. */
+void store_hold_consume(struct store_txn *t, str id, str task, str digest, int64_t now_ms);
+/* Guard: pending or approved, and past its time; becomes expired. */
+void store_hold_expire(struct store_txn *t, str id, int64_t now_ms);
+/* Guard: pending or approved; becomes cancelled. */
+void store_hold_cancel(struct store_txn *t, str id, int64_t now_ms);
+/* Cancels all pending and approved holds of a task; none is fine. */
+void store_hold_cancel_task(struct store_txn *t, str task, int64_t now_ms);
+
+/* Adds or replaces by (binding, tool). */
+void store_pin_put(struct store_txn *t, const struct store_pin *row);
+/* Guard: it was there. */
+void store_pin_delete(struct store_txn *t, str binding, str tool);
+
+/* Guard: the name is new. */
+void store_operator_insert(struct store_txn *t, const struct store_operator *row);
+/* Guard: it was there. */
+void store_operator_delete(struct store_txn *t, str name);
+
+/* Guard: new. In the transaction of the intent. */
+void store_open_call_insert(struct store_txn *t, const struct store_open_call *row);
+/* Guard: it was open, so a call has exactly one outcome. In the transaction of the outcome. */
+void store_open_call_delete(struct store_txn *t, str id);
+
+/* Guard: new. when: STORE_MUST, or STORE_ON_GUARD for the arguments of a call refused at the
+ * commit. */
+void store_payload_insert(struct store_txn *t, enum store_when when,
+                          const struct store_payload *row);
+/* Guard: it was there. Erasure. */
+void store_payload_delete(struct store_txn *t, str call);
+
+/* Guard: no checkpoint of that size, and none larger. */
+void store_checkpoint_insert(struct store_txn *t, const struct store_checkpoint *row);
+
+/* Adds or replaces one named value (installation id, origin ...). Names beginning with "store." are
+ * the store's. */
+void store_meta_put(struct store_txn *t, str name, str value);

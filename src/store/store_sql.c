@@ -1,0 +1,116 @@
+/* All SQL that writes, and the shape of the tables. Readers have theirs beside the code
+ * (store_read.c). */
+#include "store/store_private.h"
+
+/* Why so:
+ *   task / task_state   what never changes apart from what every call changes, so that a debit
+ * rewrites a row of 60 bytes and not the task's grants. leaf                the log; idx has no
+ * gaps. call and task are only ways to find a leaf. payload             apart from leaf, so that it
+ * can be erased; secure_delete (on in store_file.c) wipes it. tree                one row, in the
+ * same transaction as the leaves it covers. STRICT everywhere: a value of a wrong type is refused,
+ * not stored. */
+static const char V1[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE task("
+    "  id TEXT PRIMARY KEY NOT NULL, parent TEXT REFERENCES task(id), owner TEXT NOT NULL,"
+    "  agent TEXT NOT NULL, purpose TEXT NOT NULL, grants TEXT NOT NULL,"
+    "  opened_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX task_parent ON task(parent) WHERE parent IS NOT NULL;"
+    "CREATE TABLE task_state("
+    "  id TEXT PRIMARY KEY NOT NULL REFERENCES task(id),"
+    "  state TEXT NOT NULL"
+    "    CHECK(state IN ('active', 'completed', 'revoked', 'expired', 'cascaded')),"
+    "  deadline_ms INTEGER NOT NULL, calls_left INTEGER NOT NULL CHECK(calls_left >= 0),"
+    "  children INTEGER NOT NULL, closed_ms INTEGER, reason TEXT) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX task_active ON task_state(id) WHERE state = 'active';"
+
+    "CREATE TABLE hold("
+    "  id TEXT PRIMARY KEY NOT NULL, task TEXT NOT NULL REFERENCES task(id), call TEXT NOT NULL,"
+    "  binding TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, args TEXT NOT NULL,"
+    "  effect TEXT NOT NULL,"
+    "  state TEXT NOT NULL CHECK("
+    "    state IN ('pending', 'approved', 'denied', 'used', 'expired', 'cancelled')),"
+    "  created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, approver TEXT,"
+    "  decided_ms INTEGER, policies TEXT NOT NULL) STRICT;"
+    "CREATE INDEX hold_live ON hold(task) WHERE state IN ('pending', 'approved');"
+
+    "CREATE TABLE pin("
+    "  binding TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, definition TEXT NOT NULL,"
+    "  state TEXT NOT NULL CHECK(state IN ('current', 'changed')), seen_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(binding, tool)) STRICT;"
+
+    "CREATE TABLE operator("
+    "  name TEXT PRIMARY KEY NOT NULL, public_key TEXT NOT NULL, added_ms INTEGER NOT NULL,"
+    "  added_by TEXT NOT NULL) STRICT;"
+
+    "CREATE TABLE leaf("
+    "  idx INTEGER PRIMARY KEY, hash BLOB NOT NULL CHECK(length(hash) = 32), body BLOB NOT NULL,"
+    "  call TEXT, task TEXT) STRICT;"
+    "CREATE INDEX leaf_call ON leaf(call) WHERE call IS NOT NULL;"
+    "CREATE INDEX leaf_task ON leaf(task) WHERE task IS NOT NULL;"
+    "CREATE TABLE tree("
+    "  one INTEGER PRIMARY KEY CHECK(one = 1), size INTEGER NOT NULL, frontier BLOB NOT NULL)"
+    "  STRICT;"
+    "CREATE TABLE checkpoint("
+    "  size INTEGER PRIMARY KEY, root BLOB NOT NULL CHECK(length(root) = 32), note BLOB NOT NULL,"
+    "  at_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE open_call("
+    "  id TEXT PRIMARY KEY NOT NULL, task TEXT NOT NULL, high INTEGER NOT NULL)"
+    "  STRICT, WITHOUT ROWID;"
+    "CREATE TABLE payload("
+    "  call TEXT PRIMARY KEY NOT NULL, salt BLOB NOT NULL, args TEXT NOT NULL)"
+    "  STRICT, WITHOUT ROWID;";
+
+const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1};
+
+const char *const STORE_SQL[STORE_STMTS] = {
+    [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [STORE_TASK_STATE_INSERT] = "INSERT INTO task_state(id, state, deadline_ms, calls_left,"
+                                " children) VALUES(?1, 'active', ?2, ?3, ?4)",
+    [STORE_TASK_CLOSE] = "UPDATE task_state SET state = ?2, closed_ms = ?3, reason = ?4"
+                         " WHERE id = ?1 AND state = 'active'",
+    [STORE_TASK_DEBIT] = "UPDATE task_state SET calls_left = calls_left - 1 WHERE id = ?1"
+                         " AND state = 'active' AND deadline_ms > ?2 AND calls_left > 0",
+    [STORE_TASK_CHILD] = "UPDATE task_state SET children = children + 1 WHERE id = ?1"
+                         " AND state = 'active' AND deadline_ms > ?2 AND children < ?3",
+
+    [STORE_HOLD_INSERT] = "INSERT INTO hold(id, task, call, binding, tool, digest, args, effect,"
+                          " state, created_ms, expires_ms, policies)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', ?9, ?10, ?11)",
+    [STORE_HOLD_DECIDE] = "UPDATE hold SET state = ?2, approver = ?3, decided_ms = ?4"
+                          " WHERE id = ?1 AND state = 'pending' AND expires_ms > ?4",
+    [STORE_HOLD_CONSUME] = "UPDATE hold SET state = 'used' WHERE id = ?1 AND state = 'approved'"
+                           " AND task = ?2 AND digest = ?3 AND expires_ms > ?4",
+    [STORE_HOLD_EXPIRE] = "UPDATE hold SET state = 'expired' WHERE id = ?1"
+                          " AND state IN ('pending', 'approved') AND expires_ms <= ?2",
+    [STORE_HOLD_CANCEL] = "UPDATE hold SET state = 'cancelled', decided_ms = ?2 WHERE id = ?1"
+                          " AND state IN ('pending', 'approved')",
+    [STORE_HOLD_CANCEL_TASK] = "UPDATE hold SET state = 'cancelled', decided_ms = ?2"
+                               " WHERE task = ?1 AND state IN ('pending', 'approved')",
+
+    [STORE_PIN_PUT] = "INSERT INTO pin(binding, tool, digest, definition, state, seen_ms)"
+                      " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(binding, tool) DO UPDATE SET"
+                      " digest = ?3, definition = ?4, state = ?5, seen_ms = ?6",
+    [STORE_PIN_DELETE] = "DELETE FROM pin WHERE binding = ?1 AND tool = ?2",
+    [STORE_OPERATOR_INSERT] = "INSERT INTO operator(name, public_key, added_ms, added_by)"
+                              " VALUES(?1, ?2, ?3, ?4)",
+    [STORE_OPERATOR_DELETE] = "DELETE FROM operator WHERE name = ?1",
+
+    [STORE_OPEN_CALL_INSERT] = "INSERT INTO open_call(id, task, high) VALUES(?1, ?2, ?3)",
+    [STORE_OPEN_CALL_DELETE] = "DELETE FROM open_call WHERE id = ?1",
+    [STORE_PAYLOAD_INSERT] = "INSERT INTO payload(call, salt, args) VALUES(?1, ?2, ?3)",
+    [STORE_PAYLOAD_DELETE] = "DELETE FROM payload WHERE call = ?1",
+    [STORE_CHECKPOINT_INSERT] = "INSERT INTO checkpoint(size, root, note, at_ms)"
+                                " SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS"
+                                " (SELECT 1 FROM checkpoint WHERE size >= ?1)",
+    [STORE_META_PUT] = "INSERT INTO meta(name, value) VALUES(?1, ?2)"
+                       " ON CONFLICT(name) DO UPDATE SET value = ?2",
+
+    [STORE_LEAF_INSERT] = "INSERT INTO leaf(idx, hash, body, call, task)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [STORE_TREE_PUT] = "INSERT INTO tree(one, size, frontier) VALUES(1, ?1, ?2)"
+                       " ON CONFLICT(one) DO UPDATE SET size = ?1, frontier = ?2",
+};
