@@ -36,7 +36,8 @@ static void on_stop_child(struct runner *r, uint64_t id, str payload)
         log_error("unreadable message", LOG_ERR(&err));
         return;
     }
-    LIST_EACH (&r->programs, it) {
+    LIST_EACH(&r->programs, it)
+    {
         struct program *p = LIST_ENTRY(it, struct program, node);
         if (!p->gone && str_eq(str_z(p->principal), m.task))
             program_stop(p, "the task has ended");
@@ -111,8 +112,8 @@ static void on_drain(void *state)
     r->listener = NULL;
     if (r->programs_n == 0)
         role_drained(r->env);
-    LIST_EACH (&r->programs, it)
-        program_stop(LIST_ENTRY(it, struct program, node), "the gateway is stopping");
+    LIST_EACH(&r->programs, it)
+    program_stop(LIST_ENTRY(it, struct program, node), "the gateway is stopping");
 }
 
 int role_runner(void)

@@ -1,25 +1,26 @@
-/* runner: starts stdio servers, each in its sandbox, and offers each as an HTTP/1.1 endpoint on a Unix
- * socket. What the files of the role share.
+/* runner: starts stdio servers, each in its sandbox, and offers each as an HTTP/1.1 endpoint on a
+ * Unix socket. What the files of the role share.
  *
  *     POST /<binding>/<principal>     body: one JSON-RPC request or notification
  *
- * The principal is a task's id, or "discover": there is one program for each (binding, principal), so
- * no two tasks share a process. Fields of a request:
+ * The principal is a task's id, or "discover": there is one program for each (binding, principal),
+ * so no two tasks share a process. Fields of a request:
  *
- *     Ambit-Run-Voucher     base64url; for tools/call: kind STDIO_CALL, for this binding and the digest
- *                           (crypto/digest.h) of principal, binding, tool and the canonical arguments of
- *                           this very body; used once
- *     Ambit-Secret-Voucher  base64url; passed on to the keeper when a program must be started whose
- *                           binding has secrets in its environment
- *     Ambit-Child           the instance that the sender has initialised; if it is not the one that
- *                           runs now, the answer is 409 and nothing was done
+ *     Ambit-Run-Voucher     base64url; for tools/call: kind STDIO_CALL, for this binding and the
+ * digest (crypto/digest.h) of principal, binding, tool and the canonical arguments of this very
+ * body; used once Ambit-Secret-Voucher  base64url; passed on to the keeper when a program must be
+ * started whose binding has secrets in its environment Ambit-Child           the instance that the
+ * sender has initialised; if it is not the one that runs now, the answer is 409 and nothing was
+ * done
  *
- * Answers: 202 to a notification; 200 with application/json; or with text/event-stream where the request
- * accepts it and has a progress token. Every answer that reached a program has Ambit-Child. Refusals are
- * JSON-RPC errors with status 400 (not a message we take), 403 (voucher), 404 (no such server), 405,
- * 409 (Ambit-Child), 502 (the program ended; the text says how), 503 (it cannot be started now).
+ * Answers: 202 to a notification; 200 with application/json; or with text/event-stream where the
+ * request accepts it and has a progress token. Every answer that reached a program has Ambit-Child.
+ * Refusals are JSON-RPC errors with status 400 (not a message we take), 403 (voucher), 404 (no such
+ * server), 405, 409 (Ambit-Child), 502 (the program ended; the text says how), 503 (it cannot be
+ * started now).
  *
- * One thread. A struct call lives in its connection; a struct program until its process is collected. */
+ * One thread. A struct call lives in its connection; a struct program until its process is
+ * collected. */
 #pragma once
 #include "base/list.h"
 #include "crypto/voucher.h"
@@ -55,7 +56,7 @@ struct runner {
     struct voucher_used *used;
     struct list programs;
     size_t programs_n;
-    uint64_t release_id; /* of the last RELEASE */
+    uint64_t release_id;            /* of the last RELEASE */
     struct start_trouble *troubles; /* by place of the binding in the configuration */
     struct arena scratch;           /* of one line of a program */
     uid_t edge_uid;
@@ -68,7 +69,7 @@ struct program {
     struct runner *runner;
     const struct conf_binding *binding;
     char principal[65];
-    struct id id; /* of this instance: Ambit-Child */
+    struct id id;              /* of this instance: Ambit-Child */
     struct stdio_child *child; /* NULL: its secrets are being fetched */
     uint64_t release_id;
     struct buf early; /* lines to send once it runs */
@@ -108,7 +109,8 @@ void programs_keeper_lost(struct runner *r);
 
 /* ---- requests (runner_request.c) ---- */
 
-/* Judges one request. True: it was passed on. False: *out_status, err, and the id to answer with. */
+/* Judges one request. True: it was passed on. False: *out_status, err, and the id to answer with.
+ */
 struct request {
     const struct http_head *head;
     str body;

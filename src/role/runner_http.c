@@ -63,7 +63,8 @@ static void finish(struct rconn *rc)
 
 static void answer(struct rconn *rc, int status, str message)
 {
-    write_head(rc, status, message.n ? S("application/json") : (str){0}, HTTP_BODY_LENGTH, message.n);
+    write_head(rc, status, message.n ? S("application/json") : (str){0}, HTTP_BODY_LENGTH,
+               message.n);
     conn_write(rc->conn, message);
     finish(rc);
 }

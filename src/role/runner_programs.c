@@ -16,7 +16,8 @@ static struct start_trouble *trouble_of(struct program *p)
 
 struct program *program_find(struct runner *r, str binding, str principal)
 {
-    LIST_EACH (&r->programs, it) {
+    LIST_EACH(&r->programs, it)
+    {
         struct program *p = LIST_ENTRY(it, struct program, node);
         if (!p->gone && str_eq(p->binding->name, binding) && str_eq(str_z(p->principal), principal))
             return p;
@@ -46,7 +47,8 @@ static struct call *call_by_id(struct program *p, str text)
     uint64_t id;
     if (!str_to_u64(text, &id))
         return NULL;
-    LIST_EACH (&p->calls, it) {
+    LIST_EACH(&p->calls, it)
+    {
         struct call *call = LIST_ENTRY(it, struct call, node);
         if (call->id == id)
             return call;
@@ -309,7 +311,8 @@ static void pass_cancelled(struct program *p, const struct rpc_message *m)
     struct call *found = NULL;
     if (!rpc_id_text(&p->runner->scratch, json_get(m->params, S("requestId")), &id))
         return;
-    LIST_EACH (&p->calls, it) {
+    LIST_EACH(&p->calls, it)
+    {
         struct call *call = LIST_ENTRY(it, struct call, node);
         if (!str_eq(call->client_id, id))
             continue;
@@ -387,7 +390,8 @@ static void on_secrets_late(void *owner)
 
 void programs_on_secret(struct runner *r, uint64_t release_id, bool released, str payload)
 {
-    LIST_EACH (&r->programs, it) {
+    LIST_EACH(&r->programs, it)
+    {
         struct program *p = LIST_ENTRY(it, struct program, node);
         struct err err;
         if (p->child || p->release_id != release_id)
@@ -406,7 +410,8 @@ void programs_on_secret(struct runner *r, uint64_t release_id, bool released, st
 
 void programs_keeper_lost(struct runner *r)
 {
-    LIST_EACH (&r->programs, it) {
+    LIST_EACH(&r->programs, it)
+    {
         struct program *p = LIST_ENTRY(it, struct program, node);
         if (p->child)
             continue;
@@ -443,7 +448,8 @@ static bool may_start(struct runner *r, const struct conf_binding *b, str secret
         return err_peer(err, "the keeper is away: try again");
     *out_status = 403;
     return secret_voucher.n ||
-           err_denied(err, "server %.*s needs secrets: a voucher for them is missing", STR(b->name));
+           err_denied(err, "server %.*s needs secrets: a voucher for them is missing",
+                      STR(b->name));
 }
 
 bool program_start(struct runner *r, const struct conf_binding *b, str principal,

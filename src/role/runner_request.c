@@ -160,7 +160,8 @@ enum verdict request_take(struct runner *r, struct arena *a, const struct reques
     if (!voucher_field(a, q->head, S("Ambit-Secret-Voucher"), &secret_voucher, err) ||
         (voucher && !check_voucher(r, a, &route, q->head, &m, err)))
         return VERDICT_REFUSED;
-    if (!p && !program_start(r, route.binding, route.principal, secret_voucher, &p, out_status, err))
+    if (!p &&
+        !program_start(r, route.binding, route.principal, secret_voucher, &p, out_status, err))
         return VERDICT_REFUSED;
     program_request(p, call, &m);
     return VERDICT_WAIT;
