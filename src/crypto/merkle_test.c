@@ -238,6 +238,13 @@ static void test_extremes(void **state)
             NO(ERR_DENIED, merkle_check_inclusion(&p, &h, sizes[i], sizes[j], &h, &err));
             NO(ERR_DENIED, merkle_check_consistency(&p, sizes[i], sizes[j], &h, &h, &err));
         }
+    /* The root itself offered as a leaf: the path would have to be longer. */
+    p.n = 0;
+    NO(ERR_DENIED, merkle_check_inclusion(&p, &h, 0, 2, &h, &err));
+    struct frontier f;
+    NO(ERR_INPUT, frontier_read(S("\x80\0\0\0\0\0\0\0"
+                                  "0123456789abcdef0123456789abcdef"),
+                                &f, &err));
     p.n = SIZE_MAX;
     NO(ERR_DENIED, merkle_check_inclusion(&p, &h, 0, 2, &h, &err));
     NO(ERR_DENIED, merkle_check_consistency(&p, 1, 2, &h, &h, &err));

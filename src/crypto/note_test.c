@@ -7,8 +7,8 @@
 #define GO_TEXT "ambit.example/log\n7\nSBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=\n"
 #define GO_NOTE                                                                                    \
     GO_TEXT                                                                                        \
-        "\n\xe2\x80\x94 ambit.example/log PCF8cq6v2Ta6WwgcPQnQRFkmV6h2/tLMICt6VEt1X1suyIAtzXuf"    \
-        "Key1hiAybHq/RiGBj7+YpO+yckJsgFyHvjDAhwk=\n"
+    "\n\xe2\x80\x94 ambit.example/log PCF8cq6v2Ta6WwgcPQnQRFkmV6h2/tLMICt6VEt1X1suyIAtzXuf"        \
+    "Key1hiAybHq/RiGBj7+YpO+yckJsgFyHvjDAhwk=\n"
 #define NAME "ambit.example/log"
 
 static struct key *go_key(void)

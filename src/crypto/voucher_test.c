@@ -134,6 +134,10 @@ static void test_mint_refuses(void **state)
     v = sample(),
     v.binding = S("0123456789012345678901234567890123456789012345678901234567890123x");
     NO(ERR_INPUT, voucher_mint(k, &v, out, &err));
+    v = sample(), v.binding = (str){0};
+    NO(ERR_INPUT, voucher_mint(k, &v, out, &err));
+    v = sample(), v.kind = 4, v.secret = (str){0};
+    NO(ERR_INPUT, voucher_mint(k, &v, out, &err));
     v = sample(), v.call = S("c1");
     NO(ERR_INPUT, voucher_mint(k, &v, out, &err));
     v = sample(), v.expires_ms = 0;

@@ -6,13 +6,13 @@
  *
  *     mcp_client_init(&c, &config);
  *     step = mcp_client_open(&c, &arena, &out);
- *     while (step == MCP_SEND) { send out; step = mcp_client_opened(&c, &arena, &answer, &out,
- * &err); }
+ *     while (step == MCP_SEND || step == MCP_READ_ON)   // send out, or only read on
+ *         step = mcp_client_opened(&c, &arena, &answer, &out, &err);
  *     // MCP_READY: c.revision, c.has_tools ... are known.  MCP_FAILED: err says why
  *
- *     mcp_client_call(&c, &arena, &call, &ex, &out, &err); send out;
- *     for each JSON body, or each SSE event's data: mcp_client_answer(&c, &arena, &ex, &answer,
- * &ev, &err)
+ *     mcp_client_call(&c, &arena, &call, &ex, &out, &err);   // then send out
+ *     mcp_client_answer(&c, &arena, &ex, &answer, &ev, &err);
+ *     // once for a JSON body, or for the data of each SSE event until ex.done
  *
  * Era detection (AUTO): server/discover first. A good answer, or a recognised modern error, means
  * modern. Another JSON-RPC error or another 4xx means initialize. 401, 403, 408, 425, 429, 5xx,
@@ -78,8 +78,8 @@ struct mcp_client {
     uint64_t last_id;                    /* of the last request */
     char session[MCP_SESSION_BYTES_MAX]; /* legacy; not a secret of ours, still never logged */
     size_t session_n;
-    str instructions; /* in the arena of the answer that brought it: pin or copy at once */
-    const json *server_info;
+    str instructions;        /* in the arena of the answer that brought it: pin or copy at once */
+    const json *server_info; /* a claim; same arena; NULL if it gave none */
 };
 
 enum mcp_step {

@@ -3,15 +3,18 @@
  *
  * Use, for each HTTP request on an MCP endpoint:
  *
- *     if (!mcp_server_read(&arena, &rules, &http, &req, &no))   -> answer no.status with no.body
+ *     if (!mcp_server_read(&arena, &rules, &http, &req, &no))
+ *         answer no.status with no.body;
  *     if (mcp_needs_session(&req)) {
- *         find the session req.session of this very principal and listener;
- *         if (!mcp_server_in_session(&arena, &req, its revision or MCP_NO_REVISION, &no)) -> answer
- * no
+ *         r = revision of the live session req.session of this very principal and listener,
+ *             or MCP_NO_REVISION;
+ *         if (!mcp_server_in_session(&arena, &req, r, &no))
+ *             answer no;
  *     }
  *     switch (req.what) ...
- *     MCP_TOOLS_CALL: find the tool by req.name, then
- *         if (!mcp_server_check_params(&arena, &req, &http, &tool, &no))  -> answer no
+ *     case MCP_TOOLS_CALL: find the tool by req.name, then
+ *         if (!mcp_server_check_params(&arena, &req, &http, &tool, &no))
+ *             answer no;
  *
  * The era is chosen per request: `_meta` naming a protocol version makes it modern, whatever else
  * it carries; an `initialize` without it, or a session id without it, is legacy. Names, versions

@@ -218,7 +218,7 @@ static int code_in(struct arena *a, str body, str *id)
 {
     const json *v;
     struct err err;
-    int64_t code;
+    int64_t code = 0;
     if (body.n == 0)
         return 0;
     if (!json_read(a, body, NULL, &v, &err) ||

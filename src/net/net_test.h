@@ -11,7 +11,7 @@
 #include "net/conn.h"
 #include "net/timer.h"
 
-/* Runs the loop until *done or 10 s have passed; true if done. */
+/* Runs the loop until *done or 60 s have passed; true if done. */
 bool test_run_until(struct loop *l, const bool *done);
 void test_run_for(struct loop *l, int64_t ms);
 struct addr test_loopback(uint16_t port);

@@ -24,7 +24,7 @@ static void run(struct loop *l, const bool *done, int64_t ms)
 
 bool test_run_until(struct loop *l, const bool *done)
 {
-    run(l, done, 10000);
+    run(l, done, 60000);
     return *done;
 }
 

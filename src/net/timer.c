@@ -108,7 +108,7 @@ static void on_clock(uv_timer_t *h)
     int64_t now = loop_now_ms(l);
     while (l->n_timers && l->heap[0].key_ms <= now) {
         struct timer *t = l->heap[0].timer;
-        if (t->due_ms > now) {
+        if (t->due_ms > l->heap[0].key_ms) {
             l->heap[0].key_ms = t->due_ms;
             sift_down(l, 0);
             continue;

@@ -126,7 +126,7 @@ static void exchange(const struct deal *d, struct end *client, struct end *serve
 {
     struct loop *l;
     struct err err;
-    struct tls *st, *ct;
+    struct tls *st, *ct = NULL;
     assert_true(loop_new(&l, &err));
     if (!tls_server_new(&d->server, &st, &err) || !tls_client_new(&d->client, &ct, &err))
         fail_msg("%s", err.text);
@@ -137,7 +137,7 @@ static void exchange(const struct deal *d, struct end *client, struct end *serve
     struct listen_opts lo = {.on_conn = on_accept, .owner = server, .tls = st};
     assert_true(listener_new(l, &at, &lo, &li, &err));
     at = listener_addr(li);
-    struct conn_opts co = {.tls = ct, .tls_name = d->name, .tls_uri = d->uri, .connect_ms = 2000};
+    struct conn_opts co = {.tls = ct, .tls_name = d->name, .tls_uri = d->uri, .connect_ms = 9000};
     struct conn *c;
     assert_true(conn_connect(l, &at, &co, &OPS, client, &c, &err));
     tls_unref(st);
@@ -177,21 +177,28 @@ static void with_client(struct deal *d, struct pki *p, struct test_cert *cert)
 
 /* ---- what works ---- */
 
+static void assert_fine(const struct end *c, const struct end *s)
+{
+    if (c->has_err || s->has_err)
+        fail_msg("client: %s; server: %s", c->has_err ? c->err.text : "fine",
+                 s->has_err ? s->err.text : "fine");
+}
+
 static void test_echo(void **state)
 {
     struct end c, s;
     struct deal d = plain_deal(the_pki(state));
     exchange(&d, &c, &s);
-    assert_false(c.has_err || s.has_err);
+    assert_fine(&c, &s);
     assert_string_equal(c.version, "TLSv1.3");
     assert_string_equal(c.alpn, "http/1.1");
     assert_string_equal(s.alpn, "http/1.1");
     assert_string_equal(c.uri, "spiffe://td/gw");
     assert_true(c.has_cert);
     assert_false(s.has_cert);
-    d.bytes = 6 << 20;
+    d.bytes = 3 << 20;
     exchange(&d, &c, &s);
-    assert_false(c.has_err || s.has_err);
+    assert_fine(&c, &s);
     d = plain_deal(the_pki(state));
     d.name = S("");
     d.uri = S("spiffe://td/gw");
@@ -217,7 +224,7 @@ static void test_client_certificate(void **state)
     struct deal d = plain_deal(p);
     with_client(&d, p, p->client);
     exchange(&d, &c, &s);
-    assert_false(c.has_err || s.has_err);
+    assert_fine(&c, &s);
     assert_true(s.has_cert);
     assert_string_equal(s.uri, "spiffe://td/agent/a/1");
     assert_string_equal(s.cn, "agent");
@@ -229,7 +236,7 @@ static void test_client_certificate(void **state)
     with_client(&d, p, NULL);
     d.server.client_cert_optional = true;
     exchange(&d, &c, &s);
-    assert_false(c.has_err || s.has_err);
+    assert_fine(&c, &s);
     assert_false(s.has_cert);
 }
 
@@ -335,7 +342,7 @@ static void test_bad_material(void **state)
 
 /* ---- a peer that speaks no TLS, or too slowly, or breaks off ---- */
 
-static void raw_peer(void **state, str bytes, bool hangs_up, const char *wants)
+static void raw_peer(void **state, int64_t wait_ms, str bytes, bool hangs_up, const char *wants)
 {
     struct pki *p = the_pki(state);
     struct loop *l;
@@ -349,7 +356,7 @@ static void raw_peer(void **state, str bytes, bool hangs_up, const char *wants)
     assert_true(tls_server_new(&o, &t, &err));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     assert_true(
-        conn_adopt(l, pair[0], t, &(struct conn_opts){.connect_ms = 100}, &OPS, &e, &c, &err));
+        conn_adopt(l, pair[0], t, &(struct conn_opts){.connect_ms = wait_ms}, &OPS, &e, &c, &err));
     tls_unref(t);
     assert_int_equal(write(pair[1], bytes.p, bytes.n), bytes.n);
     if (hangs_up)
@@ -365,10 +372,10 @@ static void raw_peer(void **state, str bytes, bool hangs_up, const char *wants)
 
 static void test_raw_peers(void **state)
 {
-    raw_peer(state, S("GET / HTTP/1.1\r\n\r\n"), false, "http request");
-    raw_peer(state, S("\x16\x03\x01"), false, "no TLS handshake within 100 ms");
-    raw_peer(state, S("\x16\x03\x01"), true, "went away during the TLS handshake");
-    raw_peer(state, S("\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false, "TLS handshake failed");
+    raw_peer(state, 9000, S("GET / HTTP/1.1\r\n\r\n"), false, "http request");
+    raw_peer(state, 100, S("\x16\x03\x01"), false, "no TLS handshake within 100 ms");
+    raw_peer(state, 9000, S("\x16\x03\x01"), true, "went away during the TLS handshake");
+    raw_peer(state, 9000, S("\xff\xff\xff\xff\xff\xff\xff\xff\xff"), false, "TLS handshake failed");
 }
 
 int main(void)

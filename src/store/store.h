@@ -62,7 +62,9 @@ MUST_USE bool store_dir_open(const char *path, bool create, int *out_fd, struct 
 
 /* Opens or creates the store in the directory dir_fd (borrowed for the call). Only that descriptor
  * is used from here on, no path: a process that has dropped its rights may still be unable to walk
- * the parents. Needs /proc. Errors: ERR_DENIED another gateway has it; ERR_INPUT the file is
+ * the parents. Needs /proc. The files belong to whoever opens first: open either always before
+ * rights are dropped or always after. Reads the whole file once (quick_check: about 5 s a GB from
+ * the disk) unless skip_check. Errors: ERR_DENIED another gateway has it; ERR_INPUT the file is
  * corrupt, or written by a newer version; ERR_SYSTEM anything of the machine. */
 MUST_USE bool store_open(int dir_fd, const struct store_options *opt, struct store **out,
                          struct err *err);
