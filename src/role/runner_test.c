@@ -161,6 +161,7 @@ struct call_options {
     enum voucher_kind kind;
     const char *task, *binding, *tool, *args; /* what the voucher says */
     int64_t life_ms;
+    const char *named; /* the binding that stands in it, if not the digest's */
 };
 
 static void voucher_line(struct world *w, const struct call_options *o, char out[512])
@@ -172,7 +173,7 @@ static void voucher_line(struct world *w, const struct call_options *o, char out
     struct voucher v = {
         .kind = o->kind,
         .call = id_str(&call),
-        .binding = str_z(o->binding),
+        .binding = str_z(o->named ? o->named : o->binding),
         .secret = o->kind == VOUCHER_STDIO_CALL ? (str){0} : S("*"),
         .request = call_digest(str_z(o->task), str_z(o->binding), str_z(o->tool), str_z(o->args)),
         .expires_ms = clock_wall_ms() + o->life_ms};
@@ -282,6 +283,7 @@ static void test_vouchers(void **state)
         {{VOUCHER_STDIO_CALL, "t1", "h", "crash", args, 5000}, 403},
         {{VOUCHER_STDIO_CALL, "t1", "h", "echo", "{\"a\":1}", 5000}, 403},
         {{VOUCHER_STDIO_CALL, "t1", "h", "echo", args, -1}, 403},
+        {{VOUCHER_STDIO_CALL, "t1", "h", "echo", args, 5000, "s"}, 403},
     };
     char line[512], first[512];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
