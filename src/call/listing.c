@@ -86,8 +86,6 @@ static void take_definition(struct gate *g, str binding, const json *definition)
         log_warn("tool definition dropped", LOG_STR("binding", binding), LOG_ERR(&err));
         break;
     case CATALOG_NEW:
-        if (!t->label && t->conf->operations_n)
-            log_warn("tool without a label: treated as admin", LOG_STR("operation", t->operation));
         record_pin(g, t, news);
         break;
     case CATALOG_DIFFERS:

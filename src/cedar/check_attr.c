@@ -70,7 +70,7 @@ static struct answer attr_of(struct checker *c, const struct caps *prior, struct
         struct cedar_diag *one =
             check_report(c, FIND_UNKNOWN_ATTRIBUTE, span, "%.*s has no attribute `%.*s`", STR(of),
                          STR(str_take(name, 80)));
-        str best = guess_attr(c, r->x.type, name);
+        str best = one ? guess_attr(c, r->x.type, name) : (str){0};
         if (best.n)
             check_help(c, one, "did you mean `%.*s`?", STR(best));
         return answer_fail(NULL);

@@ -112,7 +112,7 @@ void name_guess_try(struct name_guess *g, str known)
 {
     if (known.n > GUESS_BYTES_MAX || g->wanted.n > GUESS_BYTES_MAX || known.n == 0)
         return;
-    size_t allowed = (g->wanted.n > known.n ? g->wanted.n : known.n) / 3;
+    size_t allowed = ((g->wanted.n > known.n ? g->wanted.n : known.n) + 2) / 3;
     size_t distance = edit_distance(g->wanted, known);
     if (distance > allowed || (g->best.n && distance >= g->distance))
         return;

@@ -29,7 +29,7 @@ bool testdata_open(struct testdata *t, const char *dir)
     if (dir)
         return snprintf(t->dir, sizeof t->dir, "%s", dir) < (int)sizeof t->dir;
     (void)snprintf(archive, sizeof archive, "%s/cedar/cedar-testdata.tar.xz",
-                   shared ? shared : "../shared");
+                   shared ? shared : SOURCE_ROOT "/../shared");
     if (access(archive, R_OK) != 0) {
         printf("skipped: no test data at %s (set AMBIT_SHARED)\n", archive);
         return false;

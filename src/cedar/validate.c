@@ -3,13 +3,14 @@
 
 /* ---- names: known at all, wherever they stand, dead code included ---- */
 
+/* Guessing is dear: only for what will be shown. */
 static void report_unknown_type(struct checker *c, str type, struct cedar_span span)
 {
-    struct name_guess g = {.wanted = type};
-    for (size_t i = 0; i < c->s->etype_count; i++)
-        name_guess_try(&g, c->s->etypes[i].name);
     struct cedar_diag *one = check_report(c, FIND_UNKNOWN_ENTITY_TYPE, span,
                                           "the schema has no entity type `%.*s`", STR(type));
+    struct name_guess g = {.wanted = type};
+    for (size_t i = 0; one && i < c->s->etype_count; i++)
+        name_guess_try(&g, c->s->etypes[i].name);
     if (g.best.n)
         check_help(c, one, "did you mean `%.*s`?", STR(g.best));
 }
@@ -17,19 +18,17 @@ static void report_unknown_type(struct checker *c, str type, struct cedar_span s
 static void report_unknown_action(struct checker *c, const struct cedar_uid *uid,
                                   struct cedar_span span)
 {
-    const struct schema_action *best = NULL;
-    struct name_guess g = {.wanted = uid->id};
-    for (size_t i = 0; i < c->s->action_count; i++) {
-        const struct schema_action *x = &c->s->actions[i];
-        size_t before = g.best.n;
-        const char *was = g.best.p;
-        name_guess_try(&g, x->uid.id);
-        if (g.best.n != before || g.best.p != was)
-            best = x;
-    }
     struct cedar_diag *one =
         check_report(c, FIND_UNKNOWN_ACTION, span, "the schema has no action %.*s::\"%.*s\"",
                      STR(uid->type), STR(str_take(uid->id, 80)));
+    const struct schema_action *best = NULL;
+    struct name_guess g = {.wanted = uid->id};
+    for (size_t i = 0; one && i < c->s->action_count; i++) {
+        const struct schema_action *x = &c->s->actions[i];
+        name_guess_try(&g, x->uid.id);
+        if (g.best.p == x->uid.id.p)
+            best = x;
+    }
     if (best)
         check_help(c, one, "did you mean %.*s::\"%.*s\"?", STR(best->uid.type), STR(best->uid.id));
 }

@@ -163,8 +163,8 @@ static void read_on(struct http_client *c)
     while (c->state != CLIENT_ANSWERING && !conn_is_closing(c->conn)) {
         str in = conn_in(c->conn), data;
         size_t used;
-        if (in.n == 0)
-            return;
+        if (in.n == 0 && c->state == CLIENT_IDLE)
+            return; /* past its head a message may end without another byte */
         if (c->state == CLIENT_IDLE && http1_is_idle(&c->reader))
             conn_deadline(c->conn, HEAD_WAIT_MS_MAX, "request head");
         enum http1_step step = http1_read(&c->reader, in, &used, &data, &err);

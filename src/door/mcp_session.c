@@ -105,8 +105,8 @@ static bool on_opening_message(void *owner, const struct mcp_answer *answer)
     struct mcp_out out = {0};
     struct err err = {0};
     enum mcp_step step = mcp_client_opened(&s->client, &s->arena, answer, &out, &err);
-    if (step == MCP_SEND && out.body.n == 0)
-        return true; /* not the answer yet */
+    if (step == MCP_READ_ON)
+        return true;
     s->post = NULL;
     opening_step(s, step, &out, &err);
     return false;

@@ -53,15 +53,8 @@ static void test_validity(void **state)
     for (size_t i = 0; i < sizeof bad_names / sizeof bad_names[0]; i++)
         assert_false(field_name_ok(str_z(bad_names[i])));
     assert_true(field_name_ok(S("!#$%&'*+-.^_`|~09azAZ")));
-    static const char *const bad_values[] = {" a",
-                                             "a ",
-                                             "\ta",
-                                             "a\r\nb: c",
-                                             "a\n",
-                                             "\x7f",
-                                             "a\x01",
-                                             "\x0b"
-                                             "x"};
+    static const char *const bad_values[] = {" a",  "a ",   "\ta",   "a\r\nb: c",
+                                             "a\n", "\x7f", "a\x01", "\vx"};
     for (size_t i = 0; i < sizeof bad_values / sizeof bad_values[0]; i++)
         assert_false(field_value_ok(str_z(bad_values[i])));
     assert_false(field_value_ok(str_of("a\0b", 3)));

@@ -19,8 +19,8 @@ static void rewrite(struct arena *a, const struct probe *whole, enum http1_role 
     struct err err;
     struct probe again;
     struct http1_limits wide = *limits;
-    wide.head_bytes += 200; /* what the writer may add */
-    wide.target_bytes += 1;
+    wide.head_bytes += 200; /* the writer may add spaces, a phrase and "Connection: close" */
+    wide.fields += 1;
     if (!probe_write(whole, role, chunk, &out, &err))
         abort();
     probe_run(&again, a, role, to_head, &wide, buf_str(&out), SIZE_MAX, 0);

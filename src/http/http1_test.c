@@ -77,6 +77,7 @@ static const struct message requests[] = {
     R(400, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"),
     R(400, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),
     R(400, "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n"),
+    R(400, "GET / HTTP/x.1\r\nHost: a\r\n\r\n"),
     R(400, "GET / HTTP/11\r\nHost: a\r\n\r\n"),
     R(400, "GET / HTTP/1.\r\nHost: a\r\n\r\n"),
     R(400, "GET / HTTP/1.10\r\nHost: a\r\n\r\n"),

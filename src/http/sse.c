@@ -192,7 +192,7 @@ enum sse_step sse_read(struct sse *s, str in, size_t *used, struct sse_event *ev
             break;
         }
         at = next_line(in, end);
-        s->after_cr = at == in.n && in.p[end] == '\r';
+        s->after_cr = at == in.n && in.p[at - 1] == '\r';
         if (whole_line(s, part)) {
             *used = at;
             give(s, ev);

@@ -48,6 +48,7 @@ static const struct {
     {"data: a\n\n", "|a|\n", 0},
     {"data: a\r\n\r\n", "|a|\n", 0},
     {"data: a\r\r", "|a|\n", 0},
+    {"data: a\r\n\n", "|a|\n", 0},
     {"data: a\r\ndata: b\r\n\r\n", "|a\nb|\n", 0},
     {"data: a\r\n\rdata: b\n\r", "|a|\n|b|\n", 0},
     {"data: a\r\r\ndata: b\r\r", "|a|\n|b|\n", 0},

@@ -242,6 +242,23 @@ static void test_slow_reader(void **state)
     teardown(f);
 }
 
+static void on_over(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* Iterations that the loop makes in that time: a loop with nothing to do makes a few. */
+static unsigned long iterations(struct loop *l, int64_t ms)
+{
+    struct timer t = {0};
+    bool over = false;
+    unsigned long n = 0;
+    timer_start(&t, l, ms, on_over, &over);
+    for (; !over; n++)
+        loop_step(l, true);
+    return n;
+}
+
 static void test_in_mark(void **state)
 {
     struct addr at = test_loopback(0);
@@ -261,6 +278,7 @@ static void test_in_mark(void **state)
     }
     assert_true(conn_in(c).n >= CONN_IN_BYTES_HIGH);
     assert_true(conn_in(c).n <= 2 * CONN_IN_BYTES_HIGH);
+    assert_true(iterations(f->loop, 50) < 10); /* waits, does not spin */
     size_t before = conn_in(c).n;
     conn_consume(c, before);
     test_run_for(f->loop, 5);

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -315,7 +316,10 @@ static void test_drop(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         struct err err;
+        gid_t extra = 5;
         struct drop root = {.set_ids = true};
+        if (setgroups(1, &extra) != 0)
+            _exit(9);
         if (drop_privileges(&root, &err))
             _exit(10);
         struct drop d = {.set_ids = true, .uid = 65534, .gid = 65534};

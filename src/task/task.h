@@ -96,7 +96,7 @@ MUST_USE bool task_restore(const struct task_row *row, struct task *parent, stru
                            struct err *err);
 
 /* ---- task tokens (RFC 9068; design section 6) ---- */
-/* The claims, for the keeper to sign with typ at+jwt. cert: SHA-256 of the client certificate that
+/* The claims but for iss, which the keeper adds when it signs with typ at+jwt. cert: SHA-256 of the client certificate that
  * the token is to be bound to (cnf x5t#S256, RFC 8705), or empty for a bearer token. Life:
  * TASK_TOKEN_MS_MAX, 60 s where high, never beyond the task. */
 void task_token_claims(const struct task *t, const struct conf *conf, str cert, bool high,
