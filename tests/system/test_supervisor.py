@@ -248,6 +248,24 @@ def test_bad_configuration_is_reported(gateway):
     assert "agents.x.owner" in gateway.log_path.read_text()
 
 
+def test_a_role_that_cannot_run_stops_everything(gateway):
+    gateway.start()
+    assert gateway.stop() == 0
+    (gateway.folder / "state" / "keys" / "seal.key").write_bytes(b"short")
+    gateway.start(wait=False)
+    assert gateway.process.wait(15) == 78
+    assert "keys/seal.key must hold exactly 32 bytes" in gateway.log_path.read_text()
+    assert gateway.logged("stopped")
+
+
+def test_a_role_that_does_not_drain_is_killed(gateway):
+    gateway.start()
+    os.kill(gateway.roles()["core"], signal.SIGSTOP)
+    assert gateway.stop() == 0
+    assert gateway.logged("not everything had drained in time")
+    assert gateway.logged("role was ended by a signal", of="core")
+
+
 def test_hangup_says_what_it_does_not_do(gateway):
     gateway.start()
     gateway.process.send_signal(signal.SIGHUP)
