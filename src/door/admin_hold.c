@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "crypto/key.h"
+#include "store/read.h"
 
 #include <stdlib.h>
 
