@@ -46,7 +46,7 @@ struct session {
     struct id id;
     struct id task;
     uint32_t listener;
-    int64_t conn; /* 0: came by token */
+    char instance[24]; /* of the attested process; empty: came by token */
     int64_t used_ms;
     char version[16];
 };
