@@ -163,27 +163,19 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     return false;
 }
 
-/* The ledger says which hold was decided by the commitment that stands in its hold_open, made with
- * the same salt: the digest itself would let others guess the arguments. */
-static bool recorded_digest(struct request *r, const struct hold *h, struct record_commitment *out,
-                            struct err *err)
-{
-    struct store_payload payload;
-    if (!store_read_payload(store_view(r->g->store), r->a, id_str(&h->call), &payload, err))
-        return err_in(err, "the hold cannot be decided, its arguments are not stored any more");
-    record_commit_with(payload.salt, hash_str(&h->digest), out);
-    return true;
-}
-
 static void decide(struct request *r, bool approve)
 {
     struct err err;
     struct verdict v = {0};
-    struct record_commitment seen;
     str signature = {0};
     struct hold *h = named_hold(r, &err);
-    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signature, &err) ||
-        !recorded_digest(r, h, &seen, &err)) {
+    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signature, &err)) {
+        answer_error(r, &err);
+        return;
+    }
+    str digest = gate_hold_digest(r->g, r->a, h);
+    if (!digest.n) {
+        err_system(&err, "what the hold covers cannot be read back from the store");
         answer_error(r, &err);
         return;
     }
@@ -202,7 +194,7 @@ static void decide(struct request *r, bool approve)
                                   .task = id_str(&h->task),
                                   .approver = r->peer->person->name,
                                   .method = r->peer->by_key ? S("key") : S("uid"),
-                                  .digest = record_commitment_str(&seen),
+                                  .digest = digest,
                                   .assertion = signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};
