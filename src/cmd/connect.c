@@ -439,7 +439,8 @@ static bool read_in(struct relay *r)
     ssize_t n = read(STDIN_FILENO, room, piece);
     bool again = n < 0 && (errno == EAGAIN || errno == EINTR);
     if (n > 0 && !mcp_lines_feed(&r->in, str_of(room, (size_t)n), &err)) {
-        say_error((str){0}, RPC_INVALID_REQUEST, str_z(err.text));
+        say_error((str){0}, RPC_INVALID_REQUEST,
+                  S("A message is over 16 MiB; where the next one begins cannot be known."));
         r->failed = true;
         n = 0;
     }
