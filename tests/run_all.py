@@ -87,11 +87,7 @@ def count_unit(tally, test):
     text = test.get("stdout", "") + "\n" + test.get("stderr", "")
     cases = {}
     for outcome, case in CASE.findall(text):
-        if case.endswith(" test(s).") or " test(s), listed below" in case or case.startswith("tests:"):
-            continue
-        case = case.split(":")[0] if outcome == "FAILED" and case.startswith(tuple(cases)) else case
-        cases.setdefault(case, outcome)
-        if outcome == "FAILED":
+        if "test(s)" not in case and cases.get(case) != "FAILED":
             cases[case] = outcome
     for case, outcome in cases.items():
         if outcome == "OK":
