@@ -476,10 +476,12 @@ static void on_end_wait(void *owner)
         struct post *p = LIST_ENTRY(it, struct post, node);
         r->queued_n--;
         r->flying_n++;
-        post_free(p);
+        post_fail(p, "The input ended before this was sent.");
     }
     while (!list_is_empty(&r->flying))
-        post_free(LIST_ENTRY(r->flying.next, struct post, node));
+        post_fail(LIST_ENTRY(r->flying.next, struct post, node),
+                  "The input ended, and no answer came in the time left. What was asked may have "
+                  "been done.");
 }
 
 static void on_end_of_input(struct relay *r)
