@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/voucher.h"
+#include "store/read.h"
 
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg)
 {
@@ -39,6 +40,17 @@ struct record_policy gate_policy(struct gate *g, const struct verdict *v)
                                   .digest = policy_digest(g->policy),
                                   .ids = v->policies,
                                   .ids_n = v->policies_n};
+}
+
+str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h)
+{
+    struct store_payload payload;
+    struct record_commitment seen;
+    struct err err;
+    if (!store_read_payload(store_view(g->store), a, id_str(&h->call), &payload, &err))
+        return (str){0};
+    record_commit_with(payload.salt, hash_str(&h->digest), &seen);
+    return str_dup(a, record_commitment_str(&seen));
 }
 
 /* ---- vouchers ---- */

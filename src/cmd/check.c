@@ -82,10 +82,16 @@ static void put_decision(struct buf *out, const json *d, str in_force)
     put_safe(out, json_get_str(record, S("time")));
     buf_put(out, S("  "));
     put_safe(out, decision.n ? decision : type);
-    buf_put(out, S("  "));
-    put_safe(out, json_get_str(record, S("binding")));
-    buf_putc(out, '/');
-    put_safe(out, json_get_str(record, S("tool")));
+    if (json_get_str(record, S("binding")).n) {
+        buf_put(out, S("  "));
+        put_safe(out, json_get_str(record, S("binding")));
+        buf_putc(out, '/');
+        put_safe(out, json_get_str(record, S("tool")));
+    }
+    if (json_get_str(record, S("approver")).n) {
+        buf_put(out, S("  by "));
+        put_safe(out, json_get_str(record, S("approver")));
+    }
     buf_putc(out, '\n');
     if (set.n && !str_eq(set, in_force))
         buf_put(out, S("  (by a policy set that is no longer in force; the texts are today's)\n"));

@@ -237,7 +237,7 @@ static void stream_data(struct post *p, str data)
     while (sse_read(&p->sse, data, &used, &ev, &err) == SSE_EVENT) {
         struct buf out = {0};
         data = str_skip(data, used);
-        if (ev.data.n && p->kind == POST_RELAYED &&
+        if (ev.data.n && p->kind == POST_RELAYED && !p->answered &&
             relay_put_line(ev.data, p->m.rpc.id, false, &out) == RELAY_ANSWER)
             p->answered = true;
         write_out(buf_str(&out));
@@ -373,8 +373,22 @@ static void reopen(struct relay *r)
 
 /* ---- from the client ---- */
 
-/* A modern request is cancelled by closing its connection; a legacy one by telling the gateway.
- * True: it needs no relaying. */
+/* What is still queued is dropped. On its way, a modern request is cancelled by closing its
+ * connection, a legacy one by telling the gateway. Nothing is answered to it any more. */
+static bool cancel_one(struct relay *r, struct post *p, bool queued)
+{
+    if (queued) {
+        r->queued_n--;
+        r->flying_n++; /* post_land takes it back */
+    } else if (!p->m.modern) {
+        p->answered = true;
+        return false;
+    }
+    post_free(p);
+    return true;
+}
+
+/* True: the message needs no relaying. */
 static bool cancel(struct relay *r, const struct relay_message *m)
 {
     struct list *const lists[] = {&r->queued, &r->flying};
@@ -384,14 +398,8 @@ static bool cancel(struct relay *r, const struct relay_message *m)
         LIST_EACH(lists[i], it)
         {
             struct post *p = LIST_ENTRY(it, struct post, node);
-            if (!p->m.modern || !str_eq(p->m.rpc.id, m->cancels))
-                continue;
-            if (lists[i] == &r->queued) {
-                r->queued_n--;
-                r->flying_n++; /* post_land takes it back */
-            }
-            post_free(p);
-            return true;
+            if (p->kind == POST_RELAYED && str_eq(p->m.rpc.id, m->cancels))
+                return cancel_one(r, p, lists[i] == &r->queued);
         }
     return r->target.session.n == 0;
 }

@@ -2,6 +2,7 @@
  * Exactly one outcome leaves for each GO, on every path. */
 #include "door/mcp_int.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 
@@ -294,8 +295,8 @@ void call_go(struct exchange *x, const struct msg_go *m)
                           .on_secret = on_secret,
                           .secrets = {.wipe = true, .max = 64 << 10}};
     if (stdio) {
-        x->job.voucher = str_dup(&x->arena, m->voucher);
-        x->job.run_voucher = str_dup(&x->arena, m->run_voucher);
+        x->job.voucher = base64url_dup(&x->arena, m->voucher);
+        x->job.run_voucher = base64url_dup(&x->arena, m->run_voucher);
     }
     if (!x->http) { /* the agent left while core decided */
         tell(x, OUTCOME_NOT_SENT, S("agent_gone"), NULL);

@@ -59,7 +59,7 @@ static bool gather_system_roots(struct material *m, struct err *err)
             return false;
     }
     return err_notfound(err, "this machine has no certificates of public authorities: install "
-                             "ca-certificates, or name a \"caFile\" for each https server");
+                             "ca-certificates, or name a \"ca\" for each https server");
 }
 
 static bool resolve(struct material *m, const struct conf_binding *b, bool *needs_roots,
