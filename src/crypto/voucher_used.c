@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum { CAPACITY_MAX = 1 << 22 };
-#define NONE UINT32_MAX
+/* Links are indexes plus one, so zeroed memory is an empty table and costs no page until it is used. */
+#define NONE 0u
 
 struct entry {
     struct hash key; /* of (kind, call, secret), so that entries are small and all alike */
@@ -17,7 +18,8 @@ struct voucher_used {
     struct entry *entries;
     uint32_t *heads; /* first entry of each bucket */
     uint32_t capacity, buckets, count;
-    uint32_t free;       /* first free entry, linked by next */
+    uint32_t free;       /* first entry given back, linked by next */
+    uint32_t fresh;      /* entries from here on were never used */
     int64_t seen_ms;     /* latest time ever given */
     int64_t earliest_ms; /* no entry expires before this: a sweep sooner is for nothing */
 };
@@ -33,12 +35,9 @@ bool voucher_used_new(size_t capacity, struct voucher_used **out, struct err *er
     for (u->buckets = 8; u->buckets < capacity;)
         u->buckets *= 2;
     u->entries = calloc(capacity, sizeof *u->entries);
-    u->heads = malloc(u->buckets * sizeof *u->heads);
+    u->heads = calloc(u->buckets, sizeof *u->heads);
     if (!u->entries || !u->heads)
         abort();
-    memset(u->heads, 0xff, u->buckets * sizeof *u->heads);
-    for (uint32_t i = 0; i < u->capacity; i++)
-        u->entries[i].next = i + 1 < u->capacity ? i + 1 : NONE;
     u->earliest_ms = INT64_MAX;
     *out = u;
     return true;
@@ -73,7 +72,7 @@ static void sweep_bucket(struct voucher_used *u, uint32_t *link)
 {
     while (*link != NONE) {
         uint32_t i = *link;
-        struct entry *e = &u->entries[i];
+        struct entry *e = &u->entries[i - 1];
         if (e->expires_ms > u->seen_ms) {
             if (e->expires_ms < u->earliest_ms)
                 u->earliest_ms = e->expires_ms;
@@ -103,16 +102,20 @@ bool voucher_used_take(struct voucher_used *u, const struct voucher *v, int64_t 
         return err_denied(err, "voucher: expired");
     struct hash key = key_of(v);
     uint32_t *head = bucket(u, &key);
-    for (uint32_t i = *head; i != NONE; i = u->entries[i].next)
-        if (hash_eq(&u->entries[i].key, &key))
+    for (uint32_t i = *head; i != NONE; i = u->entries[i - 1].next)
+        if (hash_eq(&u->entries[i - 1].key, &key))
             return err_denied(err, "voucher: already used");
-    if (u->free == NONE && u->earliest_ms <= u->seen_ms)
+    bool full = u->free == NONE && u->fresh == u->capacity;
+    if (full && u->earliest_ms <= u->seen_ms)
         sweep(u);
-    if (u->free == NONE)
-        return err_limit(err, "voucher: too many in use, try again shortly");
     uint32_t i = u->free;
-    u->free = u->entries[i].next;
-    u->entries[i] = (struct entry){.key = key, .expires_ms = v->expires_ms, .next = *head};
+    if (i != NONE)
+        u->free = u->entries[i - 1].next;
+    else if (u->fresh < u->capacity)
+        i = ++u->fresh;
+    else
+        return err_limit(err, "voucher: too many in use, try again shortly");
+    u->entries[i - 1] = (struct entry){.key = key, .expires_ms = v->expires_ms, .next = *head};
     *head = i;
     u->count++;
     if (v->expires_ms < u->earliest_ms)

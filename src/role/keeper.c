@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-enum { VOUCHERS_MAX = 1 << 16 };
+enum { VOUCHERS_MAX = 1 << 17 }; /* of one voucher life; memory is taken as it is used */
 
 struct keeper {
     struct role_env *env;
