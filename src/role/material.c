@@ -148,8 +148,10 @@ void material_setup(const struct material *m, enum role role, uint32_t index, st
         .child_uid = runner ? m->uids.child : -1,
         .started_us = m->started_us,
     };
-    if (core)
+    if (core) {
         out->policies = m->policies;
+        out->own_uid = geteuid();
+    }
     if (core || keeper)
         out->keeper_key = str_of((const char *)m->keeper_key, KEY_LEN);
     if (core || runner)
