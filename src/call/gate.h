@@ -116,6 +116,8 @@ MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p
                             struct err *err);
 void gate_attest(struct gate *g, const struct attested *who);
 void gate_conn_closed(struct gate *g, int64_t conn);
+/* As an edge says it: of connections that it was given, nothing otherwise. */
+void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
 
 /* ---- state (restore.c) ---- */

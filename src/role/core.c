@@ -172,7 +172,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             on_catalog(c, &m.catalog);
             break;
         case MSG_CONN_CLOSED:
-            gate_conn_closed(&c->gate, m.closed.conn);
+            gate_conn_dropped(&c->gate, life, m.closed.conn);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);

@@ -504,7 +504,7 @@ class Gateway:
         return self.cli("hold", "approve", hold, "--as", person, "--key", self.key_file(person), "--yes", check=check)
 
     def deny(self, hold, person="bob", check=True):
-        return self.cli("hold", "deny", hold, "--as", person, "--key", self.key_file(person), "--yes", check=check)
+        return self.cli("hold", "deny", hold, "--as", person, "--key", self.key_file(person), check=check)
 
     def open_task(self, operations, agent="desk", purpose="system test", **more):
         """Returns the id."""
