@@ -3,10 +3,8 @@
 //
 //   node demo.mjs [--once]        --once: end after the story, with 0 if everything was as it must be
 
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectHttp, connectStdio } from '../agent/agent.mjs';
 import { bold, check, dim, green, line, red, step, summary, yellow } from './account.mjs';
 import { setUp, stop, until } from './stage.mjs';
@@ -17,12 +15,13 @@ const operations = ['help/read_ticket', 'help/add_note', 'help/refund', 'files/r
 const refund = { order: 'O-1001', amount_cents: 4900, reason: 'lamp arrived broken' };
 
 process.umask(0o022);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => leave(signal === 'SIGINT' ? 130 : 143));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => leave(afterwards ?? 130));
 
 // --- asking, and what the record says of it -----------------------------------------------------------
 
 let stage;
 const seen = new Set();
+let afterwards; // the status to end with once the story is told
 
 /** One tool call: what the agent was told, and whether it was refused. */
 async function ask(agent, name, args, approval) {
@@ -201,7 +200,7 @@ async function delegated(agent, task) {
 
     step('The second agent comes in through `ambit connect`, and holds no token at all');
     const { command: program, args } = stage.connect(child);
-    const clerk = await connectStdio({ command: program, args, era: 'modern', transcript: stage.at('agents/clerk.log') });
+    const clerk = await connectStdio({ command: program, args, era: 'legacy', transcript: stage.at('agents/clerk.log') });
     line('agent', `official MCP client, ${clerk.era} era, stdio; known by the kernel as user ${stage.clerkUid}`);
     const tools = (await clerk.listTools()).map(tool => tool.name);
     check(tools.join() === 'help__read_ticket', 'it sees one tool', tools.join());
@@ -307,20 +306,23 @@ async function play() {
 // --- after the story -----------------------------------------------------------------------------------------
 
 function howToConnect() {
-    const short = `-c ${stage.config}`;
+    const { programs, config, ownAgent, at, url, bobKey, metrics, folder } = stage;
+    const server = { mcpServers: { ambit: { command: programs.ambit, args: ['connect', '--socket', at('state/agent.sock')] } } };
     console.log(`
 ${bold('The gateway stays up. To bring your own client:')}
 
-  export AMBIT_CONFIG=${stage.config}; alias ambit=${stage.programs.ambit}
-  ambit task open --agent desk --purpose "try it" --operation help/read_ticket --operation help/refund
-  ambit task token TASK                          a token for a minute or five
-  ${dim('then, in the client: an HTTP server at')} ${stage.url} ${dim('with the header')} Authorization: Bearer TOKEN
-  ambit hold approve HOLD --as bob --key ${stage.bobKey}
+  export AMBIT_CONFIG=${config}; alias ambit=${programs.ambit}
+  ambit task open --agent ${ownAgent} --purpose "try it" ${['help/read_ticket', 'help/search_tickets', 'help/add_note']
+    .map(name => `--operation ${name}`).join(' ')}
 
-  ${dim('metrics')} ${stage.metrics}/metrics   ${dim('logs, state')} ${stage.folder}
+  ${dim('and give any MCP client that you start as this user the server')}
+  ${JSON.stringify(server)}
+
+  ${dim('Clients that speak HTTP: open a task for')} desk${dim(', get a token with')} ambit task token TASK${dim(', and go to')} ${url}
+  ${dim('What is held, bob lets go:')} ambit hold approve HOLD --as bob --key ${bobKey}
+  ${dim('Metrics:')} ${metrics}/metrics  ${dim('Logs and state:')} ${folder}
 
 Ctrl-C ends everything.`);
-    return short;
 }
 
 let leaving = false;
@@ -339,9 +341,9 @@ try {
     stage = await setUp();
     console.log(`${bold('Ambit')}: one task, from its opening to its end.  ${dim(`Everything lies in ${stage.folder}`)}`);
     await play();
-    const good = summary();
+    afterwards = summary() ? 0 : 1;
     if (once) {
-        await leave(good ? 0 : 1);
+        await leave(afterwards);
     } else {
         howToConnect();
         setInterval(() => {}, 1 << 30);

@@ -13,7 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const root = resolve(import.meta.dirname, '../..');
 const isRoot = process.getuid() === 0;
 // An unused user id for the second agent: only root can give it one of its own.
-const clerkUid = isRoot ? 62950 : process.getuid();
+const unusedUid = 62950;
+const clerkUid = isRoot ? unusedUid : process.getuid();
 
 // --- the folder -------------------------------------------------------------------------------------
 
@@ -154,6 +155,7 @@ export async function setUp() {
     writeFileSync(config, fill(readFileSync(join(import.meta.dirname, 'ambit.json'), 'utf8'), {
         UID: process.getuid(),
         CLERK_UID: clerkUid,
+        GUEST_UID: isRoot ? process.getuid() : unusedUid,
         TODAY: new Date().toISOString().slice(0, 10),
         PORT: port,
         METRICS_PORT: metricsPort,
@@ -206,6 +208,7 @@ export async function setUp() {
 
     return {
         folder, at, config, url, ambit, connect, key, keyFile, accessLog, bobKey, clerkUid, programs,
+        ownAgent: isRoot ? 'guest' : 'clerk',
         metrics: `http://127.0.0.1:${metricsPort}`,
         refunds: async () => (await fetch(`${helpdesk}/debug/refunds`, { headers: { 'x-api-key': key } })).json(),
         withoutKey: async () => (await fetch(`${helpdesk}/debug/refunds`)).status,

@@ -72,7 +72,7 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
                         .binding = b->name,
                         .secret = S("*"), /* all that the binding names */
                         .request = call_digest(task, b->name, tool, args),
-                        .expires_ms = now_ms + VOUCHER_LIFE_MS};
+                        .expires_ms = now_ms + (stdio ? VOUCHER_LIFE_MS : VOUCHER_EDGE_LIFE_MS)};
     *out = (struct vouchers){0};
     v.kind = stdio ? VOUCHER_SECRET_RUNNER : VOUCHER_SECRET_EDGE;
     bool needs = stdio ? has_secret(b->env, b->env_n) : has_secret(b->headers, b->headers_n);

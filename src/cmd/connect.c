@@ -439,7 +439,8 @@ static bool read_in(struct relay *r)
     ssize_t n = read(STDIN_FILENO, room, piece);
     bool again = n < 0 && (errno == EAGAIN || errno == EINTR);
     if (n > 0 && !mcp_lines_feed(&r->in, str_of(room, (size_t)n), &err)) {
-        say_error((str){0}, RPC_INVALID_REQUEST, str_z(err.text));
+        say_error((str){0}, RPC_INVALID_REQUEST,
+                  S("A message is over 16 MiB; where the next one begins cannot be known."));
         r->failed = true;
         n = 0;
     }
@@ -475,10 +476,12 @@ static void on_end_wait(void *owner)
         struct post *p = LIST_ENTRY(it, struct post, node);
         r->queued_n--;
         r->flying_n++;
-        post_free(p);
+        post_fail(p, "The input ended before this was sent.");
     }
     while (!list_is_empty(&r->flying))
-        post_free(LIST_ENTRY(r->flying.next, struct post, node));
+        post_fail(LIST_ENTRY(r->flying.next, struct post, node),
+                  "The input ended, and no answer came in the time left. What was asked may have "
+                  "been done.");
 }
 
 static void on_end_of_input(struct relay *r)

@@ -111,10 +111,12 @@ static void relay_result(struct exchange *x, const json *result)
     struct hash digest = sha256(buf_str(&canonical));
     buf_fini(&canonical);
     x->progress.ended = true;
-    mcp_put_call_result(&out, &x->req, result);
     tell(x, failed ? OUTCOME_UPSTREAM_ERROR : OUTCOME_OK, failed ? S("tool_error") : (str){0},
          &digest);
-    exchange_answer_json(x, buf_str(&out));
+    if (x->http) {
+        mcp_put_call_result(&out, &x->req, result);
+        exchange_answer_json(x, buf_str(&out));
+    }
     buf_fini(&out);
 }
 
@@ -159,12 +161,15 @@ static void try_again(struct exchange *x)
 {
     struct err err = {0};
     x->post = NULL;
-    if (x->is_retry) {
-        err_peer(&err, "the upstream lost its session twice");
+    if (x->is_retry || !x->http) {
+        /* Without the agent its arguments are gone too. */
+        err_peer(&err,
+                 x->http ? "the upstream lost its session twice" : "the upstream lost its session");
         fail(x, &err);
         return;
     }
     x->is_retry = true;
+    x->stage = STAGE_SESSION;
     x->sent = false; /* a lost session means that it was not carried out */
     session_lost(x->job.session);
     session_want(&x->job);
