@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 enum { PEM_BYTES_MAX = 1 << 20, ADDRESSES_PER_BINDING_MAX = 8, KEY_LEN = 32 };
 
