@@ -52,6 +52,7 @@ enum {
     IPC_QUEUE_BYTES_MAX = 64 << 20,
     CONTROL_LINE_BYTES_MAX = 256 << 10,
 
-    VOUCHER_LIFE_MS = 30 * 1000,
+    VOUCHER_LIFE_MS = 30 * 1000,     /* the longest a checker accepts: a stdio child may have to start first */
+    VOUCHER_EDGE_LIFE_MS = 5 * 1000, /* of one for a single request's credential, used at once */
     SECRET_BYTES_MAX = 16 << 10,
 };

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/voucher.h"
+#include "store/read.h"
 
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg)
 {
@@ -41,6 +42,17 @@ struct record_policy gate_policy(struct gate *g, const struct verdict *v)
                                   .ids_n = v->policies_n};
 }
 
+str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h)
+{
+    struct store_payload payload;
+    struct record_commitment seen;
+    struct err err;
+    if (!store_read_payload(store_view(g->store), a, id_str(&h->call), &payload, &err))
+        return (str){0};
+    record_commit_with(payload.salt, hash_str(&h->digest), &seen);
+    return str_dup(a, record_commitment_str(&seen));
+}
+
 /* ---- vouchers ---- */
 
 static bool has_secret(const struct conf_value *values, size_t n)
@@ -60,7 +72,7 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
                         .binding = b->name,
                         .secret = S("*"), /* all that the binding names */
                         .request = call_digest(task, b->name, tool, args),
-                        .expires_ms = now_ms + VOUCHER_LIFE_MS};
+                        .expires_ms = now_ms + (stdio ? VOUCHER_LIFE_MS : VOUCHER_EDGE_LIFE_MS)};
     *out = (struct vouchers){0};
     v.kind = stdio ? VOUCHER_SECRET_RUNNER : VOUCHER_SECRET_EDGE;
     bool needs = stdio ? has_secret(b->env, b->env_n) : has_secret(b->headers, b->headers_n);

@@ -46,7 +46,7 @@ struct session {
     struct id id;
     struct id task;
     uint32_t listener;
-    int64_t conn; /* 0: came by token */
+    char instance[24]; /* of the attested process; empty: came by token */
     int64_t used_ms;
     char version[16];
 };
@@ -116,6 +116,8 @@ MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p
                             struct err *err);
 void gate_attest(struct gate *g, const struct attested *who);
 void gate_conn_closed(struct gate *g, int64_t conn);
+/* As an edge says it: of connections that it was given, nothing otherwise. */
+void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
 
 /* ---- state (restore.c) ---- */
@@ -133,6 +135,9 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
 /* The chain of a task, for records; parents live in the arena. */
 struct record_chain gate_chain(struct gate *g, struct arena *a, const struct task *t, str instance);
 struct record_policy gate_policy(struct gate *g, const struct verdict *v);
+/* What the record says of the call that an approver saw: a commitment to its digest under the salt of its arguments, the
+ * same in the records of the hold and of the decision. Empty if the salt cannot be read. */
+str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h);
 /* Submits; a failure of the store ends the process elsewhere, so callers need no branch. */
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg);
 /* Adds the steps and leaf that open a task (and count it with its parent). */

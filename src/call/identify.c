@@ -39,6 +39,14 @@ void gate_conn_closed(struct gate *g, int64_t conn)
     free(map_del(&g->conns, conn_key(conn, room)));
 }
 
+void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn)
+{
+    char room[24];
+    const struct attested *who = map_get(&g->conns, conn_key(conn, room));
+    if (who && who->edge == edge)
+        gate_conn_closed(g, conn);
+}
+
 void gate_tokens_sweep(struct gate *g, int64_t now_ms)
 {
     str text;
@@ -153,14 +161,14 @@ static struct task *by_conn(struct gate *g, uint32_t edge, const struct proof *p
     return t;
 }
 
-static bool in_session(struct gate *g, const struct proof *p, const struct task *t, int64_t now_ms,
-                       struct err *err)
+static bool in_session(struct gate *g, const struct proof *p, const struct caller *who,
+                       int64_t now_ms, struct err *err)
 {
     if (!p->session.n)
         return true;
     struct session *s = map_get(&g->sessions, p->session);
-    bool own = s && str_eq(id_str(&s->task), id_str(&t->id)) && s->listener == p->listener &&
-               s->conn == (p->kind == PROOF_CONN ? p->conn : 0);
+    bool own = s && str_eq(id_str(&s->task), id_str(&who->task->id)) &&
+               s->listener == p->listener && str_eq(str_z(s->instance), who->instance);
     if (!own)
         return err_notfound(err, "no such session");
     s->used_ms = now_ms;
@@ -184,7 +192,7 @@ bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p, int64_t
     }
     c.instance = c.attested ? str_z(c.attested->instance) : (str){0};
     *kind = REFUSAL_SESSION;
-    if (!in_session(g, p, c.task, now_ms, err))
+    if (!in_session(g, p, &c, now_ms, err))
         return false;
     *out = c;
     *kind = REFUSAL_DENIED;

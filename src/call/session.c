@@ -1,5 +1,5 @@
 /* Legacy MCP sessions: an id that belongs to one task, one listener and (where attested) one
- * connection. */
+ * process, which may use several connections. */
 #include "call/gate.h"
 #include "base/clock.h"
 
@@ -14,16 +14,17 @@ static void refuse(struct gate *g, uint32_t edge, uint64_t request, enum refusal
     g->out.to_edge(g->out.ctx, edge, MSG_REFUSED, request, &no);
 }
 
-static struct session *session_new(struct gate *g, const struct task *t,
+static struct session *session_new(struct gate *g, const struct caller *who,
                                    const struct msg_session *m, int64_t now_ms)
 {
     struct session *s = calloc(1, sizeof *s);
     if (!s)
         abort();
     s->id = id_new('s');
-    s->task = t->id;
+    s->task = who->task->id;
     s->listener = m->proof.listener;
-    s->conn = m->proof.kind == PROOF_CONN ? m->proof.conn : 0;
+    memcpy(s->instance, who->instance.p,
+           who->instance.n < sizeof s->instance ? who->instance.n : 0);
     s->used_ms = now_ms;
     memcpy(s->version, m->version.p, m->version.n < sizeof s->version - 1 ? m->version.n : 0);
     map_put(&g->sessions, id_str(&s->id), s);
@@ -47,7 +48,7 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const st
                "too many sessions are open; try again later");
         return;
     }
-    struct session *s = session_new(g, who.task, m, now_ms);
+    struct session *s = session_new(g, &who, m, now_ms);
     struct msg_session_answer yes = {.session = id_str(&s->id)};
     g->out.to_edge(g->out.ctx, edge, MSG_SESSION_ANSWER, request, &yes);
 }

@@ -9,12 +9,8 @@ static const struct {
     enum role role;
     int (*run)(void);
 } ROLES[] = {
-#ifdef AMBIT_HAVE_EDGE
     {ROLE_EDGE, role_edge},
-#endif
-#ifdef AMBIT_HAVE_CORE
     {ROLE_CORE, role_core},
-#endif
     {ROLE_KEEPER, role_keeper},
     {ROLE_RUNNER, role_runner},
 };

@@ -185,7 +185,7 @@ void read_binding(struct reader *r, str name, struct at at, struct conf_binding 
     }
     b->network = at_bool(r, at_member(r, at, "network"), false);
     b->durable_reads = at_bool(r, at_member(r, at, "durableReads"), false);
-    b->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), ANSWER_WAIT_MS_MAX);
+    b->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), r->answer_wait_ms);
     read_operations(r, at_member(r, at, "operations"), b);
 }
 

@@ -150,6 +150,7 @@ static void read_limits(struct reader *r, struct at at, struct conf *c)
     c->connections_max =
         (unsigned)at_int(r, at_member(r, at, "connections"), CONNS_MAX, 1, 1 << 20);
     c->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), ANSWER_WAIT_MS_MAX);
+    r->answer_wait_ms = c->answer_wait_ms;
     c->hold_life_ms = at_duration(r, at_member(r, at, "holdLife"), HOLD_LIFE_MS);
 }
 

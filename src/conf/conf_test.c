@@ -111,8 +111,24 @@ static void test_bad(void **state)
     }
 }
 
+static void test_wait_of_bindings(void **state)
+{
+    (void)state;
+    ARENA_SCOPE struct arena a = {0};
+    struct conf c;
+    struct conf_problems p = {0};
+    assert_true(conf_read(&a, S("c.json"), S("/"),
+                          S("{\"limits\": {\"answerWait\": \"5s\"}, \"mcpServers\": {\"x\": "
+                            "{\"command\": \"a\"}, "
+                            "\"y\": {\"command\": \"a\", \"answerWait\": \"2m\"}}}"),
+                          &c, &p));
+    assert_int_equal(conf_binding(&c, S("x"))->answer_wait_ms, 5000);
+    assert_int_equal(conf_binding(&c, S("y"))->answer_wait_ms, 120000);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+                                       cmocka_unit_test(test_wait_of_bindings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void add(struct reader *r, struct at at, bool is_warning, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void add(struct reader *r, struct at at,
+                                                      bool is_warning, const char *fmt, va_list ap)
 {
     struct conf_problems *p = r->problems;
     if (p->n == p->cap) {

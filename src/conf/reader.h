@@ -10,6 +10,7 @@ struct reader {
     struct json_file file;
     struct conf_problems *problems;
     str dir;
+    int64_t answer_wait_ms; /* limits.answerWait: what bindings have that do not say */
 };
 
 struct at {

@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "crypto/key.h"
+#include "store/read.h"
 
 #include <stdlib.h>
 
@@ -172,6 +173,12 @@ static void decide(struct request *r, bool approve)
         answer_error(r, &err);
         return;
     }
+    str digest = gate_hold_digest(r->g, r->a, h);
+    if (!digest.n) {
+        err_system(&err, "what the hold covers cannot be read back from the store");
+        answer_error(r, &err);
+        return;
+    }
     struct deciding *d = calloc(1, sizeof *d);
     if (!d)
         abort();
@@ -187,7 +194,7 @@ static void decide(struct request *r, bool approve)
                                   .task = id_str(&h->task),
                                   .approver = r->peer->person->name,
                                   .method = r->peer->by_key ? S("key") : S("uid"),
-                                  .digest = hex_dup(r->a, hash_str(&h->digest)),
+                                  .digest = digest,
                                   .assertion = signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};

@@ -85,15 +85,14 @@ void on_explain(struct request *r)
     jw_key(&w, S("decisions"));
     jw_arr(&w);
     for (size_t i = 0; i < tr.n; i++) {
-        const json *policy = json_get(tr.entries[i].leaf, S("policy")), *pid;
-        if (!policy)
+        const json *ids = json_get(tr.entries[i].leaf, S("policies")), *pid;
+        if (!json_get(tr.entries[i].leaf, S("policy")))
             continue;
         jw_obj(&w);
         jw_kvalue(&w, S("record"), tr.entries[i].leaf);
         jw_key(&w, S("policies"));
         jw_arr(&w);
-        for (struct json_iter it = json_iter(json_get(policy, S("ids")));
-             json_next(&it, NULL, &pid);) {
+        for (struct json_iter it = json_iter(ids); json_next(&it, NULL, &pid);) {
             jw_obj(&w);
             jw_kstr(&w, S("id"), json_str(pid));
             jw_kstr(&w, S("text"), policy_text(r->g->policy, json_str(pid)));

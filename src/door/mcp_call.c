@@ -2,6 +2,7 @@
  * Exactly one outcome leaves for each GO, on every path. */
 #include "door/mcp_int.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/limits.h"
 #include "crypto/hash.h"
 
@@ -110,10 +111,12 @@ static void relay_result(struct exchange *x, const json *result)
     struct hash digest = sha256(buf_str(&canonical));
     buf_fini(&canonical);
     x->progress.ended = true;
-    mcp_put_call_result(&out, &x->req, result);
     tell(x, failed ? OUTCOME_UPSTREAM_ERROR : OUTCOME_OK, failed ? S("tool_error") : (str){0},
          &digest);
-    exchange_answer_json(x, buf_str(&out));
+    if (x->http) {
+        mcp_put_call_result(&out, &x->req, result);
+        exchange_answer_json(x, buf_str(&out));
+    }
     buf_fini(&out);
 }
 
@@ -158,12 +161,15 @@ static void try_again(struct exchange *x)
 {
     struct err err = {0};
     x->post = NULL;
-    if (x->is_retry) {
-        err_peer(&err, "the upstream lost its session twice");
+    if (x->is_retry || !x->http) {
+        /* Without the agent its arguments are gone too. */
+        err_peer(&err,
+                 x->http ? "the upstream lost its session twice" : "the upstream lost its session");
         fail(x, &err);
         return;
     }
     x->is_retry = true;
+    x->stage = STAGE_SESSION;
     x->sent = false; /* a lost session means that it was not carried out */
     session_lost(x->job.session);
     session_want(&x->job);
@@ -294,8 +300,8 @@ void call_go(struct exchange *x, const struct msg_go *m)
                           .on_secret = on_secret,
                           .secrets = {.wipe = true, .max = 64 << 10}};
     if (stdio) {
-        x->job.voucher = str_dup(&x->arena, m->voucher);
-        x->job.run_voucher = str_dup(&x->arena, m->run_voucher);
+        x->job.voucher = base64url_dup(&x->arena, m->voucher);
+        x->job.run_voucher = base64url_dup(&x->arena, m->run_voucher);
     }
     if (!x->http) { /* the agent left while core decided */
         tell(x, OUTCOME_NOT_SENT, S("agent_gone"), NULL);

@@ -1,5 +1,6 @@
 /* Reading an upstream's tools, when core asks for it, and remembering how to call them. */
 #include "door/mcp_int.h"
+#include "base/hex.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -167,8 +168,8 @@ void discover(struct mcp_door *d, const struct msg_discover *m)
                           .on_secret = on_secret,
                           .secrets = {.wipe = true, .max = 64 << 10}};
     if (stdio) {
-        y->job.voucher = str_dup(&y->arena, m->voucher);
-        y->job.run_voucher = str_dup(&y->arena, m->run_voucher);
+        y->job.voucher = base64url_dup(&y->arena, m->voucher);
+        y->job.run_voucher = base64url_dup(&y->arena, m->run_voucher);
     }
     job_release(&y->job, stdio ? (str){0} : m->voucher);
 }

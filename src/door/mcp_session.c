@@ -169,10 +169,8 @@ static void open_session(struct up_session *s, enum mcp_era era)
 {
     struct mcp_out out = {0};
     struct err err = {0};
-    struct mcp_client_config config = {.era = era,
-                                       .stdio = s->up->conf->kind == BINDING_STDIO,
-                                       .self_name = s->door->self.name,
-                                       .self_version = s->door->self.version};
+    struct mcp_client_config config = {
+        .era = era, .self_name = s->door->self.name, .self_version = s->door->self.version};
     arena_reset(&s->arena);
     mcp_client_init(&s->client, &config);
     s->opener = LIST_ENTRY(list_first(&s->waiters), struct job, waiting);

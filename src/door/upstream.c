@@ -23,6 +23,11 @@ struct post {
     uint64_t bytes;
 };
 
+/* One child of the runner is to its client what a session is: its number travels in a field of its
+ * own. */
+#define SESSION_FIELD S("Mcp-Session-Id")
+#define CHILD_FIELD   S("Ambit-Child")
+
 static void end(struct post *p, const struct err *err);
 
 /* ---- answers ---- */
@@ -30,8 +35,11 @@ static void end(struct post *p, const struct err *err);
 static void give(struct post *p, str body)
 {
     struct mcp_answer a = {.status = p->reader.head.status, .body = body};
+    bool stdio = p->u->conf->kind == BINDING_STDIO;
     (void)fields_first(&p->reader.head.fields, S("Content-Type"), &a.content_type);
-    (void)fields_first(&p->reader.head.fields, S("Mcp-Session-Id"), &a.session);
+    (void)fields_first(&p->reader.head.fields, stdio ? CHILD_FIELD : SESSION_FIELD, &a.session);
+    if (stdio && a.status == 409)
+        a.status = 404; /* another child than the one that was initialised: the session is lost */
     if (p->done || p->ops.on_message(p->owner, &a))
         return;
     /* The owner has what it wanted. Reading to the end keeps the connection for the next request.
@@ -266,6 +274,8 @@ static bool write_request(struct post *p, const struct post_request *req, struct
             fields_add(&p->arena, f, u->conf->headers[i].name, u->conf->headers[i].literal);
     for (size_t i = 0; i < req->out->field_count; i++) {
         str name = req->out->fields[i].name;
+        if (u->conf->kind == BINDING_STDIO && str_eq_nocase(name, SESSION_FIELD))
+            name = CHILD_FIELD;
         if (!str_eq_nocase(name, S("Content-Type")) && !str_eq_nocase(name, S("Accept")))
             fields_add(&p->arena, f, name, req->out->fields[i].value);
     }

@@ -200,7 +200,7 @@ struct msg_result {
     str result; /* JSON: a tools/call result that core itself produced */
 };
 struct msg_list_answer {
-    str tools; /* run of exposed name, binding, upstream name */
+    str tools; /* run of exposed name, canonical definition */
 };
 struct msg_session_answer {
     str session;

@@ -192,12 +192,26 @@ static void put_in_order(struct trace *t)
 
 /* ---- the two questions ---- */
 
+/* A call that used an approval was held before, as a call of its own: whoever asks for the one wants
+ * to see the hold and the decision on it. */
+static bool read_approval(struct gather *g)
+{
+    struct store_hold hold;
+    str approval = {0};
+    for (size_t i = 0; i < g->t->n && approval.n == 0; i++)
+        approval = json_get_str(g->t->entries[i].leaf, S("approval"));
+    return approval.n == 0 || (store_read_hold(g->view, g->a, approval, &hold, g->err) &&
+                               read_leaves(g, (struct store_leaf_query){.call = hold.call}));
+}
+
 static bool call_in_view(struct gather *g, str call)
 {
     if (!read_leaves(g, (struct store_leaf_query){.call = call}))
         return false;
     if (g->t->n == 0)
         return err_notfound(g->err, "the ledger has no call %.*s", STR(str_take(call, 64)));
+    if (!read_approval(g))
+        return false;
     str task = {0};
     for (size_t i = 0; i < g->t->n && task.n == 0; i++)
         task = g->t->entries[i].task;

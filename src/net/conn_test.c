@@ -254,8 +254,10 @@ static unsigned long iterations(struct loop *l, int64_t ms)
     bool over = false;
     unsigned long n = 0;
     timer_start(&t, l, ms, on_over, &over);
-    for (; !over; n++)
+    while (!over) {
         loop_step(l, true);
+        n++;
+    }
     return n;
 }
 

@@ -78,6 +78,7 @@ static void discover_one(struct core *c, const struct conf_binding *b, uint32_t 
     struct id id = id_new('c');
     if (b->kind == BINDING_INTERNAL)
         return;
+    c->asked_ms[b - c->env->conf.bindings] = loop_now_ms(c->env->loop);
     for (size_t i = 0; i < CORE_EDGES_MAX; i++) {
         if (!c->edges[i].life || (life && c->edges[i].life != life))
             continue;
@@ -97,11 +98,16 @@ void core_discover(struct core *c, str binding, uint32_t life)
             discover_one(c, &c->env->conf.bindings[i], life);
 }
 
+/* Those that have not answered are asked again, one question at a time. */
 static void discover_missing(struct core *c)
 {
-    for (size_t i = 0; i < c->env->conf.bindings_n; i++)
-        if (!map_get(&c->catalogs, c->env->conf.bindings[i].name))
-            discover_one(c, &c->env->conf.bindings[i], 0);
+    int64_t now = loop_now_ms(c->env->loop);
+    for (size_t i = 0; i < c->env->conf.bindings_n; i++) {
+        const struct conf_binding *b = &c->env->conf.bindings[i];
+        bool waiting = c->asked_ms[i] && now - c->asked_ms[i] < 2 * CORE_WAIT_MS_MAX;
+        if (!waiting && !map_get(&c->catalogs, b->name))
+            discover_one(c, b, 0);
+    }
 }
 
 static void on_discover_asked(void *ctx, str binding)
@@ -121,6 +127,8 @@ static void on_catalog(struct core *c, const struct msg_catalog *m)
 {
     const struct conf_binding *b = conf_binding(&c->env->conf, m->binding);
     gate_catalog(&c->gate, m);
+    if (b)
+        c->asked_ms[b - c->env->conf.bindings] = 0;
     if (b && !m->error.n)
         map_put(&c->catalogs, b->name, (void *)(uintptr_t)b);
 }
@@ -164,7 +172,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             on_catalog(c, &m.catalog);
             break;
         case MSG_CONN_CLOSED:
-            gate_conn_closed(&c->gate, m.closed.conn);
+            gate_conn_dropped(&c->gate, life, m.closed.conn);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -430,6 +438,7 @@ static void *start(struct role_env *env, struct err *err)
     if (!c)
         abort();
     c->env = env;
+    c->asked_ms = ARENA_ARRAY(&env->arena, int64_t, env->conf.bindings_n + 1);
     if (!start_gate(c, err)) {
         free(c); /* the process ends with this error */
         return NULL;

@@ -39,6 +39,7 @@ struct core {
     uint64_t checkpoints;
     str vkey, token_jwk; /* in env->arena */
     struct map catalogs; /* binding -> itself, once its catalogue has been read */
+    int64_t *asked_ms;   /* by binding: when its tools were last asked for and not yet answered; 0: not */
 };
 
 /* core.c */

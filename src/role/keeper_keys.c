@@ -95,12 +95,13 @@ void keeper_keys_close(struct keeper_keys *k)
 
 /* ---- signing ---- */
 
-static bool check_claims(const json *claims, int64_t now_ms, struct err *err)
+static bool check_claims(const struct keeper_keys *k, const json *claims, int64_t now_ms,
+                         struct err *err)
 {
     int64_t exp_s;
     if (json_type(claims) != JSON_OBJECT)
         return err_input(err, "claims must be an object");
-    if (json_get(claims, S("iss")))
+    if (json_get(claims, S("iss")) && !str_eq(json_get_str(claims, S("iss")), buf_str(&k->issuer)))
         return err_input(err, "the issuer is not the caller's to say");
     if (!json_get(claims, S("exp")) || !jwt_time(claims, S("exp"), &exp_s, err))
         return err_input(err, "claims must say when they expire");
@@ -118,7 +119,7 @@ bool keeper_sign_token(const struct keeper_keys *k, str claims, int64_t now_ms, 
     ARENA_SCOPE struct arena a = {0};
     const json *tree;
     struct buf text = {.max = JWS_BYTES_MAX};
-    if (!jwt_payload(&a, claims, &tree, err) || !check_claims(tree, now_ms, err))
+    if (!jwt_payload(&a, claims, &tree, err) || !check_claims(k, tree, now_ms, err))
         return false;
     struct jw w = jw(&text);
     jw_obj(&w);
@@ -126,7 +127,8 @@ bool keeper_sign_token(const struct keeper_keys *k, str claims, int64_t now_ms, 
     str name;
     const json *value;
     for (struct json_iter it = json_iter(tree); json_next(&it, &name, &value);)
-        jw_kvalue(&w, name, value);
+        if (!str_eq(name, S("iss")))
+            jw_kvalue(&w, name, value);
     jw_end_obj(&w);
     bool ok = text.over ? err_limit(err, "the claims are too large")
                         : jwt_sign(k->token, key_id_str(&k->token_kid), S("at+jwt"), buf_str(&text),

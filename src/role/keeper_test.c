@@ -185,6 +185,8 @@ static void test_release_refused(void **state)
     } cases[] = {
         {false, {VOUCHER_SECRET_RUNNER, "prog", "*", 5000, false}}, /* another's voucher */
         {true, {VOUCHER_SECRET_EDGE, "web", "*", 5000, false}},
+        {false, {VOUCHER_SECRET_RUNNER, "web", "*", 5000, false}},
+        {true, {VOUCHER_SECRET_EDGE, "prog", "*", 5000, false}},
         {false, {VOUCHER_SECRET_EDGE, "prog", "*", 5000, false}}, /* another's server */
         {true, {VOUCHER_SECRET_RUNNER, "web", "*", 5000, false}},
         {false, {VOUCHER_SECRET_EDGE, "web", "*", -1, false}},                  /* expired */

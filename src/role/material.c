@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 enum { PEM_BYTES_MAX = 1 << 20, ADDRESSES_PER_BINDING_MAX = 8, KEY_LEN = 32 };
 
@@ -59,7 +60,7 @@ static bool gather_system_roots(struct material *m, struct err *err)
             return false;
     }
     return err_notfound(err, "this machine has no certificates of public authorities: install "
-                             "ca-certificates, or name a \"caFile\" for each https server");
+                             "ca-certificates, or name a \"ca\" for each https server");
 }
 
 static bool resolve(struct material *m, const struct conf_binding *b, bool *needs_roots,
@@ -148,8 +149,10 @@ void material_setup(const struct material *m, enum role role, uint32_t index, st
         .child_uid = runner ? m->uids.child : -1,
         .started_us = m->started_us,
     };
-    if (core)
+    if (core) {
         out->policies = m->policies;
+        out->own_uid = geteuid();
+    }
     if (core || keeper)
         out->keeper_key = str_of((const char *)m->keeper_key, KEY_LEN);
     if (core || runner)

@@ -361,6 +361,7 @@ int role_main(const struct role_ops *ops)
         log_error("cannot start: this is started by `ambit serve` only", LOG_ERR(&err));
         return EXIT_BROKEN;
     }
+    chan_wipe_after_use(rt->sup.chan); /* SETUP holds keys */
     loop_run(rt->env.loop);
     /* The process ends here: its memory and descriptors go with it. */
     return rt->status;

@@ -129,7 +129,7 @@ static bool fill_call(struct arena *a, const struct request *q, const struct rpc
 enum verdict request_take(struct runner *r, struct arena *a, const struct request *q,
                           struct call *call, int *out_status, struct err *err)
 {
-    struct route route;
+    struct route route = {0};
     struct rpc_message m;
     struct rpc_fault fault;
     struct program *p;

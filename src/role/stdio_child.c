@@ -177,6 +177,11 @@ static void hand_out(struct stdio_child *c)
         c->ops->on_line(c->owner, line);
 }
 
+static void on_silent(void *owner)
+{
+    stdio_child_kill(owner, "it closed its standard output");
+}
+
 static void on_output(void *owner, unsigned events)
 {
     struct stdio_child *c = owner;
@@ -186,9 +191,10 @@ static void on_output(void *owner, unsigned events)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
+        /* Most often it is ending, and how it ends says more. */
         close_stream(c, 1);
         if (!c->stopping)
-            stdio_child_kill(c, "it closed its standard output");
+            timer_start(&c->stop_timer, c->loop, TERM_AFTER_MS, on_silent, c);
         return;
     }
     if (!mcp_lines_feed(&c->lines, str_of(piece, (size_t)n), &err)) {

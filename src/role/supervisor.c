@@ -271,7 +271,10 @@ static bool seat_spawn(struct seat *s, struct err *err)
         close(pair[0]);
         return false;
     }
-    return chan_new(s->sv->loop, pair[0], &SEAT_OPS, s, &s->chan, err);
+    if (!chan_new(s->sv->loop, pair[0], &SEAT_OPS, s, &s->chan, err))
+        return false;
+    chan_wipe_after_use(s->chan);
+    return true;
 }
 
 /* Spawned, but not yet connected to the others nor told to START. */

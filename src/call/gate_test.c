@@ -1,0 +1,602 @@
+/* The gate over a real store and ledger, with the edge played by the test: every path a call can
+ * take, and what each leaves in the record. */
+#include "call/gate.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/limits.h"
+#include "crypto/digest.h"
+#include "crypto/voucher.h"
+#include "ledger/recover.h"
+#include "ledger/tree.h"
+#include "ledger/verify.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static const char CONF[] =
+    "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"bob\": {\"roles\": [\"approver\"]}},"
+    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\","
+    "   \"ambit\": [\"shop/*\", \"ambit/delegate\"], \"delegates\": [\"helper\"]},"
+    "  \"helper\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"ambit\": "
+    "[\"shop/*\"]}},"
+    " \"listen\": [{\"address\": \"127.0.0.1:1\", \"bearer\": true}], \"policies\": [\"x\"],"
+    " \"mcpServers\": {\"shop\": {\"url\": \"http://127.0.0.1:1/\","
+    "   \"headers\": {\"X-Key\": {\"secret\": \"k\"}}, \"operations\": {"
+    "   \"find\": {\"effect\": \"read\", \"args\": {\"q\": \"String\"}},"
+    "   \"refund\": {\"effect\": \"transfer\", \"args\": {\"amount\": \"Long\"}},"
+    "   \"fail\": {\"effect\": \"read\", \"args\": {\"n\": \"Long\"}}}}}}";
+
+static const char POLICY[] =
+    "@id(\"desk\") permit (principal is Ambit::Agent, action in Ambit::Action::\"call\", "
+    "resource);\n"
+    "@id(\"bound\") @advice(\"Ask for less.\") forbid (principal, action == "
+    "Ambit::Action::\"shop/refund\", resource)\n"
+    "  when { context.args.amount > 100 };\n"
+    "@id(\"overflows\") forbid (principal, action == Ambit::Action::\"shop/fail\", resource)\n"
+    "  when { context.args.n + 1 == 0 };\n"
+    "@id(\"approvers\") permit (principal is Ambit::Human, action == Ambit::Action::\"approve\", "
+    "resource)\n"
+    "  when { principal.roles.contains(\"approver\") && principal.name != resource.owner };\n";
+
+enum { EDGE = 1, OTHER_EDGE = 2 };
+
+/* What the gate said last. */
+struct heard {
+    enum message_type type;
+    uint32_t edge;
+    uint64_t id;
+    char call[64], text[1024], hold[64], policies[512];
+    uint8_t kind;
+    bool had_voucher;
+    unsigned count, cuts;
+};
+
+struct bed {
+    struct arena arena;
+    struct conf conf;
+    struct gate g;
+    struct ledger_tree *tree;
+    struct key *key;
+    struct heard heard;
+    char dir[64];
+    int dir_fd;
+    bool edge_gone;
+};
+
+static void keep(char *to, size_t room, str s)
+{
+    snprintf(to, room, "%.*s", STR(s));
+}
+
+static bool to_edge(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg)
+{
+    struct bed *b = ctx;
+    struct heard *h = &b->heard;
+    if (b->edge_gone)
+        return false;
+    unsigned count = h->count, cuts = h->cuts;
+    *h = (struct heard){.type = type, .edge = edge, .id = id, .count = count + 1, .cuts = cuts};
+    if (type == MSG_GO) {
+        const struct msg_go *m = msg;
+        keep(h->call, sizeof h->call, m->call);
+        h->had_voucher = m->voucher.n == VOUCHER_LEN;
+    } else if (type == MSG_REFUSED) {
+        const struct msg_refused *m = msg;
+        keep(h->call, sizeof h->call, m->call);
+        keep(h->text, sizeof h->text, m->text);
+        keep(h->hold, sizeof h->hold, m->hold);
+        keep(h->policies, sizeof h->policies, m->policies);
+        h->kind = m->kind;
+    } else if (type == MSG_RESULT) {
+        const struct msg_result *m = msg;
+        keep(h->text, sizeof h->text, m->result);
+    } else if (type == MSG_LIST_ANSWER) {
+        const struct msg_list_answer *m = msg;
+        keep(h->text, sizeof h->text, m->tools);
+        h->kind = 0;
+        str run = m->tools, s;
+        bool bad = false;
+        while (unpack_str(&run, &s, &bad))
+            h->kind++;
+    }
+    return true;
+}
+
+static void to_all(void *ctx, enum message_type type, const void *msg)
+{
+    struct bed *b = ctx;
+    (void)msg;
+    b->heard.cuts += type == MSG_CUT;
+}
+
+static void stop_children(void *ctx, str task)
+{
+    (void)ctx;
+    (void)task;
+}
+
+static void put_tool(struct bed *b, const char *definition)
+{
+    const json *def;
+    struct catalog_tool *t;
+    struct err err;
+    assert_true(json_read(&b->arena, str_z(definition), NULL, &def, &err));
+    assert_int_equal(catalog_put(&b->g.catalog, &b->conf, S("shop"), def, true, &t, &err),
+                     CATALOG_NEW);
+}
+
+static void open_store(struct bed *b)
+{
+    struct err err;
+    struct store_options o = {.tree = ledger_tree_ops(b->tree)};
+    if (!store_open(b->dir_fd, &o, &b->g.store, &err))
+        fail_msg("%s", err.text);
+}
+
+static int setup(void **state)
+{
+    struct bed *b = calloc(1, sizeof *b);
+    struct conf_problems p = {0};
+    struct buf report = {0};
+    struct err err;
+    struct conf_policy_file *file = ARENA_NEW(&b->arena, struct conf_policy_file);
+    *state = b;
+    assert_true(conf_read(&b->arena, S("c"), S("/"), str_z(CONF), &b->conf, &p));
+    *file = (struct conf_policy_file){S("p.cedar"), str_z(POLICY)};
+    b->conf.policies = file;
+    b->conf.policies_n = 1;
+    snprintf(b->dir, sizeof b->dir, "/tmp/gate_test.XXXXXX");
+    assert_non_null(mkdtemp(b->dir));
+    assert_true(store_dir_open(b->dir, false, &b->dir_fd, &err));
+    b->tree = ledger_tree_new();
+    b->g.conf = &b->conf;
+    b->g.scratch.max = STORE_LEAF_BYTES_MAX;
+    b->g.out = (struct gate_out){b, to_edge, to_all, stop_children};
+    open_store(b);
+    holds_init(&b->g.holds);
+    if (!policy_load(&b->conf, &b->g.policy, &report, &err))
+        fail_msg("%s %.*s", err.text, STR(buf_str(&report)));
+    buf_fini(&report);
+    uint8_t k[32] = {7};
+    assert_true(secret_of(str_of((char *)k, 32), &b->g.keeper_key, &err));
+    assert_true(secret_of(str_of((char *)k, 32), &b->g.runner_key, &err));
+    struct key *pub;
+    uint8_t raw[KEY_RAW_MAX];
+    assert_true(key_generate(KEY_ES256, &b->key, &err));
+    assert_true(key_from_raw(KEY_ES256, str_of((char *)raw, key_to_raw(b->key, raw)), &pub, &err));
+    struct key_id kid = key_id(b->key);
+    assert_true(keyset_add(&b->g.token_keys, pub, key_id_str(&kid), &err));
+    assert_true(gate_restore(&b->g, &err));
+    put_tool(b, "{\"name\":\"find\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"q\":{"
+                "\"type\":\"string\"}}}}");
+    put_tool(b, "{\"name\":\"refund\",\"inputSchema\":{\"type\":\"object\"}}");
+    put_tool(b, "{\"name\":\"fail\",\"inputSchema\":{\"type\":\"object\"}}");
+    return 0;
+}
+
+/* Whatever a test did, the ledger it leaves must verify. */
+static int teardown(void **state)
+{
+    struct bed *b = *state;
+    struct ledger_report report;
+    struct store_view *v;
+    struct ledger_verify_options o = {0};
+    struct err err;
+    char cmd[128];
+    store_flush(b->g.store);
+    store_close(b->g.store);
+    if (!store_open_readonly(b->dir, &v, &err) || !ledger_verify(v, &o, &report, &err))
+        fail_msg("%s", err.text);
+    if (!report.ok)
+        fail_msg("ledger: %s", report.problem);
+    store_view_close(v);
+    gate_fini(&b->g);
+    ledger_tree_free(b->tree);
+    key_free(b->key);
+    arena_fini(&b->arena);
+    close(b->dir_fd);
+    snprintf(cmd, sizeof cmd, "rm -r %s", b->dir);
+    (void)!system(cmd);
+    free(b);
+    return 0;
+}
+
+static struct task *open_task(struct bed *b, int64_t calls)
+{
+    str ops[] = {S("shop/find"), S("shop/refund"), S("shop/fail"), S("ambit/delegate")};
+    struct task_wish w = {.owner = S("ann"),
+                          .agent = S("desk"),
+                          .purpose = S("p"),
+                          .operations = ops,
+                          .operations_n = 4,
+                          .calls = calls};
+    struct task *t;
+    struct err err;
+    if (!task_new(&b->conf, &w, clock_wall_ms(), &t, &err))
+        fail_msg("%s", err.text);
+    struct store_txn *txn = store_txn_new(b->g.store);
+    gate_add_task_open(&b->g, txn, t, S("ann"));
+    gate_submit(&b->g, txn, NULL, NULL);
+    store_flush(b->g.store);
+    tasks_add(&b->g.tasks, t);
+    return t;
+}
+
+static str token_of(struct bed *b, const struct task *t)
+{
+    struct buf claims = {0}, all = {0}, token = {0};
+    struct err err;
+    struct key_id kid = key_id(b->key);
+    task_token_claims(t, &b->conf, (str){0}, false, clock_wall_ms(), &claims);
+    buf_put(&all, S("{\"iss\":\"https://ambit.local\","));
+    buf_put(&all, str_skip(buf_str(&claims), 1));
+    assert_true(jwt_sign(b->key, key_id_str(&kid), S("at+jwt"), buf_str(&all), &token, &err));
+    str s = str_dup(&b->arena, buf_str(&token));
+    buf_fini(&claims);
+    buf_fini(&all);
+    buf_fini(&token);
+    return s;
+}
+
+/* Sends a call and waits until the gate has answered it. */
+static const struct heard *call(struct bed *b, str token, const char *tool, const char *args,
+                                const char *approval)
+{
+    static uint64_t request;
+    struct msg_call m = {.proof = {.kind = PROOF_TOKEN, .token = token},
+                         .tool = str_z(tool),
+                         .args = str_z(args),
+                         .approval = str_z(approval)};
+    unsigned before = b->heard.count;
+    gate_call(&b->g, EDGE, ++request, &m);
+    if (b->heard.count == before)
+        store_flush(b->g.store);
+    if (!b->edge_gone)
+        assert_int_equal(b->heard.count, before + 1); /* exactly one answer */
+    return &b->heard;
+}
+
+static void settle(struct bed *b, enum outcome o)
+{
+    struct msg_outcome m = {.call = str_z(b->heard.call), .status = (uint8_t)o};
+    struct err err;
+    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    store_flush(b->g.store);
+}
+
+static void approve(struct bed *b, const char *hold)
+{
+    struct hold *h = holds_find(&b->g.holds, str_z(hold));
+    assert_non_null(h);
+    struct record_decision rec = {.time_ms = clock_wall_ms(),
+                                  .hold = id_str(&h->id),
+                                  .call = id_str(&h->call),
+                                  .task = id_str(&h->task),
+                                  .approver = S("bob"),
+                                  .method = S("key")};
+    struct verdict v;
+    struct err err;
+    ARENA_SCOPE struct arena a = {0};
+    assert_true(policy_may_approve(b->g.policy, &b->conf, conf_person(&b->conf, S("bob")), S("key"),
+                                   h, clock_wall_ms(), &a, &v, &err));
+    assert_int_equal(v.decision, DECISION_ALLOW);
+    struct store_txn *t = store_txn_new(b->g.store);
+    store_hold_decide(t, id_str(&h->id), S("approved"), S("bob"), clock_wall_ms());
+    rec.digest = gate_hold_digest(&b->g, &a, h);
+    store_leaf(t, record_approval(&b->g.scratch, &rec), id_str(&h->call), id_str(&h->task));
+    gate_submit(&b->g, t, NULL, NULL);
+    store_flush(b->g.store);
+    h->state = HOLD_APPROVED;
+    h->approver = S("bob");
+}
+
+static void test_read_goes_at_once(void **state)
+{
+    struct bed *b = *state;
+    str token = token_of(b, open_task(b, 5));
+    const struct heard *h = call(b, token, "shop__find", "{\"q\":\"x\"}", "");
+    assert_int_equal(h->type, MSG_GO);
+    assert_true(h->had_voucher);
+    settle(b, OUTCOME_OK);
+    assert_int_equal(map_count(&b->g.live), 0);
+}
+
+static void test_refusals(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 50);
+    str token = token_of(b, t);
+    static const struct {
+        const char *tool, *args, *approval;
+        uint8_t kind;
+        const char *text;
+    } rows[] = {
+        {"shop__none", "{}", "", REFUSAL_UNKNOWN_TOOL, "no tool"},
+        {"shop__find", "{\"q\":1}", "", REFUSAL_INPUT, "must be a string"},
+        {"shop__find", "{}", "", REFUSAL_INPUT, "is needed"},
+        {"shop__find", "[]", "", REFUSAL_INPUT, "Wrong arguments"},
+        {"shop__find", "{\"q\":\"a\",\"q\":\"b\"}", "", REFUSAL_INPUT, "twice"},
+        {"shop__find", "{ \"q\":\"a\"}", "", REFUSAL_INPUT, "canonical"},
+        {"shop__refund", "{\"amount\":1.5}", "", REFUSAL_INPUT, "Long"},
+        {"shop__refund", "{\"amount\":101}", "", REFUSAL_DENIED, "Ask for less."},
+        {"shop__refund", "{\"amount\":5}", "h000", REFUSAL_DENIED, "no approval"},
+        {"shop__fail", "{\"n\":9223372036854775807}", "", REFUSAL_DENIED, "could not be evaluated"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct heard *h = call(b, token, rows[i].tool, rows[i].args, rows[i].approval);
+        if (h->type != MSG_REFUSED || h->kind != rows[i].kind || !strstr(h->text, rows[i].text))
+            fail_msg("row %zu: type %d kind %d: %s", i, h->type, h->kind, h->text);
+        assert_true(h->call[0]); /* each has its record */
+    }
+    assert_int_equal(t->calls_left, 50); /* none of it cost a call */
+    assert_int_equal(map_count(&b->g.live), 0);
+}
+
+static void test_no_proof(void **state)
+{
+    struct bed *b = *state;
+    str token = token_of(b, open_task(b, 5));
+    char bad[2048];
+    snprintf(bad, sizeof bad, "%.*s", STR(token));
+    bad[token.n / 2] ^= 1;
+    const struct heard *h = call(b, str_of(bad, token.n), "shop__find", "{\"q\":\"x\"}", "");
+    assert_int_equal(h->kind, REFUSAL_UNAUTHENTICATED);
+    assert_int_equal(h->call[0], 0);
+    h = call(b, S(""), "shop__find", "{\"q\":\"x\"}", "");
+    assert_int_equal(h->kind, REFUSAL_UNAUTHENTICATED);
+    /* A connection that core did not attest, or attested for another edge. */
+    gate_attest(&b->g, &(struct attested){.conn = 7,
+                                          .edge = OTHER_EDGE,
+                                          .agent = conf_agent(&b->conf, S("desk"))});
+    struct msg_call m = {
+        .proof = {.kind = PROOF_CONN, .conn = 7}, .tool = S("shop__find"), .args = S("{}")};
+    gate_call(&b->g, EDGE, 99, &m);
+    assert_int_equal(b->heard.kind, REFUSAL_UNAUTHENTICATED);
+    m.proof.conn = 8;
+    gate_call(&b->g, EDGE, 100, &m);
+    assert_int_equal(b->heard.kind, REFUSAL_UNAUTHENTICATED);
+}
+
+static void test_attested_agent_has_only_its_tasks(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 5);
+    gate_attest(&b->g, &(struct attested){
+                           .conn = 7, .edge = EDGE, .agent = conf_agent(&b->conf, S("helper"))});
+    struct msg_call m = {.proof = {.kind = PROOF_CONN, .conn = 7, .task = id_str(&t->id)},
+                         .tool = S("shop__find"),
+                         .args = S("{\"q\":\"x\"}")};
+    gate_call(&b->g, EDGE, 1, &m);
+    assert_int_equal(b->heard.kind, REFUSAL_UNAUTHENTICATED);
+    gate_conn_closed(&b->g, 7);
+    gate_attest(&b->g, &(struct attested){
+                           .conn = 8, .edge = EDGE, .agent = conf_agent(&b->conf, S("desk"))});
+    m.proof.conn = 8;
+    gate_call(&b->g, EDGE, 2, &m);
+    assert_int_equal(b->heard.type, MSG_GO);
+    settle(b, OUTCOME_OK);
+}
+
+static void test_hold_is_for_one_call_once(void **state)
+{
+    struct bed *b = *state;
+    str token = token_of(b, open_task(b, 9));
+    const struct heard *h = call(b, token, "shop__refund", "{\"amount\":5}", "");
+    assert_int_equal(h->kind, REFUSAL_HELD);
+    assert_non_null(strstr(h->policies, "ambit-high-impact-needs-approval"));
+    char hold[64];
+    keep(hold, sizeof hold, str_z(h->hold));
+    /* Asked again while it waits: the same hold. */
+    h = call(b, token, "shop__refund", "{\"amount\":5}", "");
+    assert_string_equal(h->hold, hold);
+    /* The approval is not there yet. */
+    h = call(b, token, "shop__refund", "{\"amount\":5}", hold);
+    assert_non_null(strstr(h->text, "not decided yet"));
+    approve(b, hold);
+    h = call(b, token, "shop__refund", "{\"amount\":6}", hold);
+    assert_non_null(strstr(h->text, "other arguments"));
+    h = call(b, token, "shop__refund", "{\"amount\":5}", hold);
+    assert_int_equal(h->type, MSG_GO);
+    settle(b, OUTCOME_OK);
+    h = call(b, token, "shop__refund", "{\"amount\":5}", hold);
+    assert_non_null(strstr(h->text, "used already"));
+    /* Without naming it the same call is a new one, and held anew. */
+    h = call(b, token, "shop__refund", "{\"amount\":5}", "");
+    assert_int_equal(h->kind, REFUSAL_HELD);
+    assert_string_not_equal(h->hold, hold);
+}
+
+static void test_own_approval(void **state)
+{
+    struct bed *b = *state;
+    str token = token_of(b, open_task(b, 9));
+    const struct heard *h = call(b, token, "shop__refund", "{\"amount\":5}", "");
+    ARENA_SCOPE struct arena a = {0};
+    struct verdict v;
+    struct err err;
+    assert_true(policy_may_approve(b->g.policy, &b->conf, conf_person(&b->conf, S("ann")), S("uid"),
+                                   holds_find(&b->g.holds, str_z(h->hold)), 0, &a, &v, &err));
+    assert_int_equal(v.decision, DECISION_DENY);
+}
+
+static void test_budget_is_exact(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 3);
+    str token = token_of(b, t);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+        settle(b, OUTCOME_OK);
+    }
+    const struct heard *h = call(b, token, "shop__find", "{\"q\":\"x\"}", "");
+    assert_int_equal(h->kind, REFUSAL_DENIED);
+    assert_non_null(strstr(h->text, "used all its calls"));
+}
+
+static void test_close_is_the_end(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 9);
+    str token = token_of(b, t);
+    assert_int_equal(call(b, token, "shop__refund", "{\"amount\":5}", "")->kind, REFUSAL_HELD);
+    char hold[64];
+    keep(hold, sizeof hold, str_z(b->heard.hold));
+    gate_close_task(&b->g, t, TASK_REVOKED, S("done"), S("ann"), NULL, NULL);
+    assert_int_equal(b->heard.cuts, 1);
+    assert_int_equal(holds_find(&b->g.holds, str_z(hold))->state, HOLD_CANCELLED);
+    const struct heard *h = call(b, token, "shop__find", "{\"q\":\"x\"}", "");
+    assert_int_equal(h->kind, REFUSAL_DENIED);
+    assert_non_null(strstr(h->text, "revoked"));
+}
+
+static void test_outcomes_have_an_owner(void **state)
+{
+    struct bed *b = *state;
+    struct err err;
+    str token = token_of(b, open_task(b, 9));
+    call(b, token, "shop__find", "{\"q\":\"x\"}", "");
+    struct msg_outcome m = {.call = str_z(b->heard.call), .status = OUTCOME_OK};
+    assert_false(gate_outcome(&b->g, OTHER_EDGE, &m, &err));
+    assert_int_equal(map_count(&b->g.live), 1);
+    gate_edge_lost(&b->g, EDGE);
+    assert_int_equal(map_count(&b->g.live), 0);
+    assert_int_equal(b->g.counts.outcomes[OUTCOME_UNKNOWN], 1);
+    assert_true(gate_outcome(&b->g, EDGE, &m, &err)); /* too late, and harmless */
+    /* An edge that dies before it is told to go: nothing was sent. */
+    b->edge_gone = true;
+    call(b, token, "shop__find", "{\"q\":\"y\"}", "");
+    assert_int_equal(b->g.counts.outcomes[OUTCOME_NOT_SENT], 1);
+    assert_int_equal(map_count(&b->g.live), 0);
+}
+
+static void test_delegation_narrows(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 9);
+    str token = token_of(b, t);
+    const struct heard *h =
+        call(b, token, "ambit__delegate",
+             "{\"agent\":\"helper\",\"operations\":[\"shop/find\"],\"purpose\":\"p\"}", "");
+    if (h->type == MSG_REFUSED)
+        fail_msg("%s", h->text);
+    store_flush(b->g.store);
+    assert_int_equal(b->heard.type, MSG_RESULT);
+    assert_non_null(strstr(b->heard.text, "Child task t"));
+    assert_int_equal(t->children, 1);
+    char id[ID_SIZE] = {0};
+    memcpy(id, strstr(b->heard.text, "Child task t") + 11, ID_LEN);
+    struct task *child = tasks_find(&b->g.tasks, str_z(id));
+    assert_non_null(child);
+    str child_token = token_of(b, child);
+    assert_int_equal(call(b, child_token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    settle(b, OUTCOME_OK);
+    h = call(b, child_token, "shop__refund", "{\"amount\":5}", "");
+    assert_int_equal(h->kind, REFUSAL_DENIED);
+    assert_non_null(strstr(h->policies, "ambit-outside-task"));
+    /* The child's calls are its parent's too. */
+    assert_int_equal(t->calls_left, 9 - 2);
+    call(b, token, "ambit__delegate",
+         "{\"agent\":\"helper\",\"operations\":[\"shop/none\"],\"purpose\":\"p\"}", "");
+    store_flush(b->g.store);
+    assert_non_null(strstr(b->heard.text, "not in the delegating task"));
+    gate_close_task(&b->g, t, TASK_COMPLETED, S("done"), S("ann"), NULL, NULL);
+    assert_int_equal(child->state, TASK_CASCADED);
+}
+
+static void test_list_shows_the_tasks_tools(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 9);
+    str token = token_of(b, t);
+    struct msg_list m = {.proof = {.kind = PROOF_TOKEN, .token = token}};
+    gate_list(&b->g, EDGE, 1, &m);
+    assert_int_equal(b->heard.type, MSG_LIST_ANSWER);
+    assert_int_equal(b->heard.kind, 8); /* four tools: name and definition each */
+    struct msg_catalog c = {.binding = S("shop"),
+                            .definitions = S("[{\"name\":\"find\",\"description\":\"changed\","
+                                             "\"inputSchema\":{\"type\":\"object\"}}]")};
+    gate_catalog(&b->g, &c);
+    gate_list(&b->g, EDGE, 2, &m);
+    assert_int_equal(b->heard.kind, 6); /* hidden until reviewed */
+    const struct heard *h = call(b, token, "shop__find", "{\"q\":\"x\"}", "");
+    assert_non_null(strstr(h->text, "changed since it was reviewed"));
+    struct err err;
+    assert_true(
+        catalog_accept(&b->g.catalog, catalog_operation(&b->g.catalog, S("shop/find")), &err));
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    settle(b, OUTCOME_OK);
+}
+
+static void test_state_survives_a_restart(void **state)
+{
+    struct bed *b = *state;
+    struct err err;
+    struct task *t = open_task(b, 9);
+    char id[ID_SIZE];
+    memcpy(id, t->id.s, sizeof id);
+    str token = token_of(b, t);
+    call(b, token, "shop__refund", "{\"amount\":5}", "");
+    char hold[64];
+    keep(hold, sizeof hold, str_z(b->heard.hold));
+    approve(b, hold);
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    /* The gateway ends here, with a call in flight. */
+    store_close(b->g.store);
+    struct secret *k1 = b->g.keeper_key, *k2 = b->g.runner_key;
+    struct policy_set *policy = b->g.policy;
+    struct keyset keys = b->g.token_keys;
+    b->g.keeper_key = b->g.runner_key = NULL;
+    b->g.policy = NULL;
+    b->g.token_keys = (struct keyset){0};
+    struct gate_out out = b->g.out;
+    gate_fini(&b->g);
+    b->g = (struct gate){.conf = &b->conf,
+                         .out = out,
+                         .keeper_key = k1,
+                         .runner_key = k2,
+                         .policy = policy,
+                         .token_keys = keys,
+                         .scratch = {.max = STORE_LEAF_BYTES_MAX}};
+    holds_init(&b->g.holds);
+    ledger_tree_free(b->tree);
+    b->tree = ledger_tree_new();
+    open_store(b);
+    size_t recovered;
+    struct record_start start = {.time_ms = clock_wall_ms(), .software = S("t"), .config = S("c")};
+    assert_true(ledger_recover(b->g.store, &start, &recovered, &err));
+    assert_int_equal(recovered, 1);
+    assert_true(gate_restore(&b->g, &err));
+    put_tool(b, "{\"name\":\"refund\",\"inputSchema\":{\"type\":\"object\"}}");
+    t = tasks_find(&b->g.tasks, str_z(id));
+    assert_non_null(t);
+    assert_int_equal(t->calls_left, 8);
+    assert_int_equal(call(b, token, "shop__refund", "{\"amount\":5}", hold)->type, MSG_GO);
+    settle(b, OUTCOME_OK);
+    assert_non_null(
+        strstr(call(b, token, "shop__refund", "{\"amount\":5}", hold)->text, "used already"));
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_read_goes_at_once),
+        T(test_refusals),
+        T(test_no_proof),
+        T(test_attested_agent_has_only_its_tasks),
+        T(test_hold_is_for_one_call_once),
+        T(test_own_approval),
+        T(test_budget_is_exact),
+        T(test_close_is_the_end),
+        T(test_outcomes_have_an_owner),
+        T(test_delegation_narrows),
+        T(test_list_shows_the_tasks_tools),
+        T(test_state_survives_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
