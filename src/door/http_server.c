@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+enum { BODY_KEEP_BYTES = 16 << 10 };
 enum client_state { CLIENT_IDLE = 0, CLIENT_READING, CLIENT_ANSWERING };
 
 struct http_client {
@@ -24,6 +25,8 @@ static void begin(struct http_client *c)
     arena_reset(&c->req.arena);
     c->req.owner = NULL;
     c->req.body = (str){0};
+    if (c->body.cap > BODY_KEEP_BYTES)
+        buf_fini(&c->body); /* one large request is no reason to hold its memory for good */
     buf_clear(&c->body);
     c->state = CLIENT_IDLE;
     c->streaming = false;

@@ -8,7 +8,10 @@
 
 #include <stdio.h>
 
-enum { KEEP_ALIVE_MS = 15 * 1000 };
+enum {
+    KEEP_ALIVE_MS = 15 * 1000,
+    READY_FREE_MS = 100, /* so much of getting ready is not taken off the wait for the answer */
+};
 
 static void send_call(struct exchange *x);
 
@@ -32,18 +35,12 @@ static void over(struct exchange *x)
     exchange_free(x);
 }
 
-/* It failed on our side of the upstream. */
-static void fail(struct exchange *x, const struct err *err)
+static void end_as(struct exchange *x, enum outcome o, str advice, const struct err *err)
 {
-    enum outcome o = x->sent ? OUTCOME_UNKNOWN : OUTCOME_NOT_SENT;
     struct buf text = {0};
     buf_put(&text, S("The call did not succeed: "));
     buf_put(&text, str_z(err->text));
-    buf_put(
-        &text,
-        x->sent
-            ? S(". It may have taken effect; check before you repeat it. The record says unknown.")
-            : S(". Nothing was sent."));
+    buf_put(&text, advice);
     x->door->counts.upstream_errors++;
     tell(x, o, str_z(err->text), NULL);
     exchange_answer_refused(x, buf_str(&text), S("error"), S("upstream"), (str){0});
@@ -51,15 +48,51 @@ static void fail(struct exchange *x, const struct err *err)
     over(x);
 }
 
+/* It failed on our side of the upstream. */
+static void fail(struct exchange *x, const struct err *err)
+{
+    if (x->sent)
+        end_as(x, OUTCOME_UNKNOWN,
+               S(". It may have taken effect; check before you repeat it. The record says "
+                 "unknown."),
+               err);
+    else
+        end_as(x, OUTCOME_NOT_SENT, S(". Nothing was sent."), err);
+}
+
+/* The keeper or the opening of the session took all the time there was. */
+static void on_not_ready(void *owner)
+{
+    struct err err = {0};
+    err_peer(&err, "the way to the upstream was not ready in time");
+    fail(owner, &err);
+}
+
+/* Its own clear word that it did not do it. */
+static void turned_away(struct exchange *x)
+{
+    struct err err = {0};
+    err_peer(&err, "the upstream does not accept the gateway's credential");
+    end_as(x, OUTCOME_UPSTREAM_ERROR,
+           S(". It was not carried out. Whoever runs the gateway has to renew that credential "
+             "(ambit secret set)."),
+           &err);
+}
+
 /* ---- towards the agent ---- */
 
 static void on_keep_alive(void *owner);
+
+static bool may_stream(const struct exchange *x)
+{
+    return x->http && x->req.accepts_sse && x->http->head.minor > 0; /* 1.0 knows no chunks */
+}
 
 static void begin_stream(struct exchange *x)
 {
     static const struct field fields[] = {{S("Cache-Control"), S("no-store")},
                                           {S("X-Accel-Buffering"), S("no")}};
-    if (x->streaming || !x->http)
+    if (x->streaming)
         return;
     struct http_answer a = {
         .status = 200, .content_type = S("text/event-stream"), .fields = fields, .fields_n = 2};
@@ -72,7 +105,7 @@ static void on_keep_alive(void *owner)
 {
     struct exchange *x = owner;
     struct buf out = {0};
-    if (!x->http || !x->req.accepts_sse)
+    if (!may_stream(x))
         return;
     begin_stream(x);
     sse_write_keep_alive(&out);
@@ -85,7 +118,7 @@ static void relay_progress(struct exchange *x, const json *params)
 {
     struct buf note = {0}, out = {0};
     struct err err;
-    if (x->http && x->req.accepts_sse && mcp_put_progress(&note, &x->progress, params)) {
+    if (may_stream(x) && mcp_put_progress(&note, &x->progress, params)) {
         begin_stream(x);
         if (sse_write(&out, &(struct sse_event){.data = buf_str(&note)}, &err))
             http_stream_write(x->http, buf_str(&out));
@@ -157,6 +190,12 @@ static void send_reply(struct exchange *x, const struct mcp_out *out)
     (void)job_post(&x->job, out, &ops, NULL, &err);
 }
 
+static int64_t left_ms(const struct exchange *x)
+{
+    int64_t ms = x->deadline_ms - loop_now_ms(x->door->o.loop);
+    return ms > 0 ? ms : 1;
+}
+
 static void try_again(struct exchange *x)
 {
     struct err err = {0};
@@ -170,6 +209,7 @@ static void try_again(struct exchange *x)
     }
     x->is_retry = true;
     x->stage = STAGE_SESSION;
+    timer_start(&x->timer, x->door->o.loop, left_ms(x), on_not_ready, x);
     x->sent = false; /* a lost session means that it was not carried out */
     session_lost(x->job.session);
     session_want(&x->job);
@@ -183,10 +223,9 @@ static bool on_message(void *owner, const struct mcp_answer *answer)
     struct err err = {0};
     if (!mcp_client_answer(&x->job.session->client, &a, &x->ex, answer, &ev, &err)) {
         if (err.kind == ERR_DENIED)
-            err_peer(
-                &err,
-                "the upstream does not accept the gateway's credential; its owner has to renew it");
-        fail(x, &err);
+            turned_away(x);
+        else
+            fail(x, &err);
         return false;
     }
     switch (ev.kind) {
@@ -246,6 +285,8 @@ static void send_call(struct exchange *x)
         return;
     }
     x->stage = STAGE_SENT;
+    if (left_ms(x) + READY_FREE_MS < x->job.wait_ms)
+        x->job.wait_ms = left_ms(x);
     x->sent_us = clock_mono_us();
     x->post = job_post(&x->job, &out, &ops, x, &err);
     if (!x->post) {
@@ -308,7 +349,20 @@ void call_go(struct exchange *x, const struct msg_go *m)
         over(x);
         return;
     }
+    if (x->cancel_asked) {
+        err_denied(&err, "it was ended: cancelled");
+        fail(x, &err);
+        return;
+    }
+    ARENA_SCOPE struct arena a = {0};
+    if (!exchange_params_agree(x, known_tool(d, &a, b->name, x->tool))) {
+        tell(x, OUTCOME_NOT_SENT, S("its fields differ from its arguments"), NULL);
+        over(x);
+        return;
+    }
     x->stage = STAGE_SECRET;
+    x->deadline_ms = loop_now_ms(d->o.loop) + m->answer_wait_ms;
+    timer_start(&x->timer, d->o.loop, m->answer_wait_ms, on_not_ready, x);
     job_release(&x->job, stdio ? (str){0} : m->voucher);
 }
 

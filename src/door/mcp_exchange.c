@@ -70,6 +70,13 @@ void exchange_answer_refused(struct exchange *x, str text, str decision, str rea
     const json *list = NULL, *p;
     if (!x->http)
         return;
+    if (x->req.what != MCP_TOOLS_CALL) {
+        if (x->req.id.n)
+            rpc_put_error(&body, x->req.id, -31003, text);
+        respond(x, 503, buf_str(&body), NULL, 0);
+        buf_fini(&body);
+        return;
+    }
     if (policies_json.n)
         (void)!json_read(&a, policies_json, NULL, &list, &err);
     str *ids = ARENA_ARRAY(&a, str, json_count(list) + 1);
@@ -215,6 +222,7 @@ static void cancel_other(struct exchange *x)
         struct exchange *o = LIST_ENTRY(it, struct exchange, node);
         if (o != x && o->http && x->session.n && str_eq(o->session, x->session) &&
             str_eq(o->req.id, x->req.cancels)) {
+            o->cancel_asked = true;
             call_cancel(o, "cancelled");
             return;
         }
@@ -278,21 +286,37 @@ static bool take_session(struct exchange *x, struct mcp_refusal *no)
     return mcp_server_in_session(&x->http->arena, &x->req, r, no);
 }
 
+static struct mcp_http http_of(struct http_request *r)
+{
+    struct mcp_http in = {.method = r->head.method, .body = r->body};
+    struct mcp_field *fields = ARENA_ARRAY(&r->arena, struct mcp_field, r->head.fields.n + 1);
+    for (size_t i = 0; i < r->head.fields.n; i++)
+        fields[in.field_count++] =
+            (struct mcp_field){r->head.fields.v[i].name, r->head.fields.v[i].value};
+    fields[in.field_count++] = (struct mcp_field){S("Host"), r->head.host};
+    in.fields = fields;
+    return in;
+}
+
+bool exchange_params_agree(struct exchange *x, const struct mcp_tool *tool)
+{
+    struct mcp_http in = http_of(x->http);
+    struct mcp_refusal no = {0};
+    if (mcp_server_check_params(&x->http->arena, &x->req, &in, tool, &no))
+        return true;
+    answer_refusal(x, &no);
+    return false;
+}
+
 static void on_request(struct http_request *r)
 {
     struct mcp_door *d = http_client_owner(r->client);
     uint64_t tag = http_client_tag(r->client);
     struct exchange *x = exchange_new(d, r);
     struct mcp_server_rules rules = {.body_bytes_max = d->o.conf->request_bytes_max};
-    struct mcp_http in = {.method = r->head.method, .body = r->body};
-    struct mcp_field *fields = ARENA_ARRAY(&r->arena, struct mcp_field, r->head.fields.n + 1);
+    struct mcp_http in = http_of(r);
     struct mcp_refusal no = {0};
     str endpoint = {0}, hosts[3];
-    for (size_t i = 0; i < r->head.fields.n; i++)
-        fields[in.field_count++] =
-            (struct mcp_field){r->head.fields.v[i].name, r->head.fields.v[i].value};
-    fields[in.field_count++] = (struct mcp_field){S("Host"), r->head.host};
-    in.fields = fields;
     if (!(tag & TAG_ATTESTED)) {
         const struct conf_listener *l = &d->o.conf->listeners[(uint32_t)tag];
         str port = l->address;
@@ -415,6 +439,11 @@ static void on_known(struct exchange *x, const struct msg_list_answer *m)
         break;
     default:
         break;
+    }
+    if (out.over) {
+        buf_fini(&out);
+        rpc_put_error(&out, x->req.id, -31003,
+                      S("The tools of this task are too many to list in one answer."));
     }
     if (buf_len(&out))
         respond(x, 200, buf_str(&out), NULL, 0);

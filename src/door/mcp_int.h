@@ -68,6 +68,7 @@ struct exchange {
     struct timer timer;
     bool streaming; /* an event stream has been begun towards the agent */
     bool is_retry;
+    bool cancel_asked; /* by a legacy agent, before core has answered */
     struct mcp_progress progress;
     /* the call, after GO */
     struct job job;
@@ -104,6 +105,8 @@ struct known_tool {
 void exchange_answer_json(struct exchange *x, str body);
 void exchange_answer_refused(struct exchange *x, str text, str decision, str reason,
                              str policies_json);
+/* The fields that mirror arguments of the tool. False: they differ, and the agent has been told. */
+bool exchange_params_agree(struct exchange *x, const struct mcp_tool *tool);
 void exchange_free(struct exchange *x);
 struct map_key {
     char s[24];

@@ -147,6 +147,7 @@ static void opening_step(struct up_session *s, enum mcp_step step, struct mcp_ou
     }
     if (step == MCP_READY) {
         s->ready = true;
+        s->second_try = false;
         s->opener = NULL;
         fail_waiters(s, NULL); /* no error: they go on */
         return;

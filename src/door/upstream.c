@@ -47,15 +47,22 @@ static void give(struct post *p, str body)
     p->done = true;
     p->ops = (struct post_ops){0};
     p->owner = NULL;
+    conn_resume(p->conn); /* nobody is left to resume it later */
     if (!p->complete)
         conn_deadline(p->conn, UPSTREAM_IDLE_MS, "end of the upstream's answer");
 }
 
 static bool on_head(struct post *p, struct err *err)
 {
+    const struct http_head *h = &p->reader.head;
     str type = {0};
-    (void)fields_first(&p->reader.head.fields, S("Content-Type"), &type);
-    p->is_sse = p->reader.head.status == 200 && mcp_is_media_type(type, S("text/event-stream"));
+    bool has_body = h->framing != HTTP_BODY_NONE && (h->framing != HTTP_BODY_LENGTH || h->length);
+    (void)fields_first(&h->fields, S("Content-Type"), &type);
+    p->is_sse = h->status == 200 && mcp_is_media_type(type, S("text/event-stream"));
+    if (h->status == 200 && has_body && !p->is_sse &&
+        !mcp_is_media_type(type, S("application/json")))
+        return err_peer(err, "the upstream's answer is neither JSON nor an event stream by its "
+                             "Content-Type");
     if (!p->is_sse)
         return true;
     sse_init(&p->sse, p->u->answer_bytes_max);
@@ -107,6 +114,8 @@ static void read_on(struct post *p)
         else if (step == HTTP1_DATA)
             ok = on_body(p, data, &err);
         conn_consume(p->conn, used);
+        if (step == HTTP1_BAD)
+            (void)err_in(&err, "the upstream's answer");
         if (!ok) {
             end(p, &err);
             return;

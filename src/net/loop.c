@@ -65,8 +65,6 @@ bool loop_new(struct loop **out, struct err *err)
     struct loop *l = calloc(1, sizeof *l);
     if (!l)
         abort();
-    /* Newer libuv would use io_uring, which goes around the roles' system-call filters. */
-    setenv("UV_USE_IO_URING", "0", 1);
     int rc = uv_loop_init(&l->uv);
     if (rc) {
         errno = -rc;

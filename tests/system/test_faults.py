@@ -228,8 +228,10 @@ def test_corrupt_store_is_refused(site, how):
 def test_store_of_something_else_is_refused(site):
     site.stop()
     path = site.state / "store/ambit.db"
+    owner = path.stat()
     path.unlink()
     subprocess.run(["sqlite3", path, "CREATE TABLE letters(text)"], check=True)
+    os.chown(path, owner.st_uid, owner.st_gid)
     again = serve_again(site)
     assert again.returncode == 78, again.stderr
     assert "letters" in subprocess.run(["sqlite3", path, ".tables"], capture_output=True, text=True).stdout
