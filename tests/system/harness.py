@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -31,9 +32,15 @@ when { principal.roles.contains("approver") && principal.name != resource.owner 
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port below those that the kernel hands out itself, so that no connection or other server takes it meanwhile."""
+    while True:
+        port = random.randrange(18000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(check, what, seconds=20.0, pause=0.02):
