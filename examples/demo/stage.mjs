@@ -193,6 +193,8 @@ export async function setUp() {
 
     start('ambit serve', programs.ambit, ['serve', '-c', config], { log: at('logs/ambit.log') });
     await until('the gateway', async () => (await fetch(`http://127.0.0.1:${metricsPort}/healthz`)).ok);
+    // A server that needs a secret is asked for its tools when a person says so, or while a live task may use it.
+    ambit(['discover', 'help']);
     await until('the tools of the three servers', () =>
         Object.values(JSON.parse(ambit(['status', '--json'])).bindings).every(Boolean));
     const bobKey = at('people/bob.key');

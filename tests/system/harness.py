@@ -426,6 +426,11 @@ class Gateway:
         def known():
             have = self.control("status")["bindings"]
             return all(have[name] for name in (have if names is None else names))
+        # Servers that need a secret are asked for their tools when a person says so, or a live task may use them.
+        have = self.control("status")["bindings"]
+        for name in (have if names is None else names):
+            if not have[name]:
+                self.control("discover", {"binding": name})
         wait_until(known, f"the tools of {names or 'all servers'}; log:\n{self.log[-2000:]}")
 
     def stop(self):
