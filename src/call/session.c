@@ -23,10 +23,11 @@ static struct session *session_new(struct gate *g, const struct caller *who,
     s->id = id_new('s');
     s->task = who->task->id;
     s->listener = m->proof.listener;
-    memcpy(s->instance, who->instance.p,
-           who->instance.n < sizeof s->instance ? who->instance.n : 0);
+    if (who->instance.n && who->instance.n < sizeof s->instance)
+        memcpy(s->instance, who->instance.p, who->instance.n);
     s->used_ms = now_ms;
-    memcpy(s->version, m->version.p, m->version.n < sizeof s->version - 1 ? m->version.n : 0);
+    if (m->version.n && m->version.n < sizeof s->version)
+        memcpy(s->version, m->version.p, m->version.n);
     map_put(&g->sessions, id_str(&s->id), s);
     return s;
 }
