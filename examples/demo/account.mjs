@@ -41,9 +41,14 @@ export function check(holds, what, found) {
     line('NOT SO', text, red);
 }
 
-export function summary() {
+/** True if everything was well. An error is one that ended the story early. */
+export function summary(error) {
     console.log();
     for (const failure of failures) console.log(red(`     not as it must be, ${failure}`));
+    if (error) {
+        console.log(red(`     ended early, in step ${steps}: ${error.stack}`));
+        return false;
+    }
     if (failures.length === 0) console.log(green('     Everything was as it must be.'));
     return failures.length === 0;
 }

@@ -350,7 +350,7 @@ try {
     }
 } catch (error) {
     if (!leaving) {
-        console.error(red(`\nit did not go on: ${error.stack}`));
+        summary(error);
         await leave(1);
     }
 }

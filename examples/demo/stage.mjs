@@ -1,7 +1,7 @@
 // What the demonstration plays on: a fresh folder, three MCP servers, the gateway, and the way to stop them all.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import {
     chmodSync, constants, copyFileSync, cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, openSync, readFileSync,
     realpathSync, rmSync, statSync, writeFileSync,
@@ -59,12 +59,12 @@ function findPrograms(folder) {
     return programs;
 }
 
+/** A port below those that the kernel hands out itself, so that no connection takes it meanwhile. */
 function freePort() {
-    return new Promise((done, failed) => {
-        const server = createServer().on('error', failed).listen(0, '127.0.0.1', () => {
-            const { port } = server.address();
-            server.close(() => done(port));
-        });
+    return new Promise(done => {
+        const port = 18000 + randomInt(14000);
+        const server = createServer().on('error', () => done(freePort()));
+        server.listen(port, '127.0.0.1', () => server.close(() => done(port)));
     });
 }
 
@@ -193,6 +193,8 @@ export async function setUp() {
 
     start('ambit serve', programs.ambit, ['serve', '-c', config], { log: at('logs/ambit.log') });
     await until('the gateway', async () => (await fetch(`http://127.0.0.1:${metricsPort}/healthz`)).ok);
+    // A server that needs a secret is asked for its tools when a person says so, or while a live task may use it.
+    ambit(['discover', 'help']);
     await until('the tools of the three servers', () =>
         Object.values(JSON.parse(ambit(['status', '--json'])).bindings).every(Boolean));
     const bobKey = at('people/bob.key');

@@ -129,6 +129,9 @@ static void test_clock(void **state)
     (void)state;
     char out[CLOCK_TEXT_SIZE];
     int64_t ms;
+    assert_true(str_eq(clock_text(1709210096007, out), S("2024-02-29T12:34:56.007Z")));
+    assert_true(str_eq(clock_text(253402300799999, out), S("9999-12-31T23:59:59.999Z")));
+    assert_true(str_eq(clock_text(-1, out), S("1970-01-01T00:00:00.000Z")));
     assert_true(str_eq(clock_text(1, out), S("1970-01-01T00:00:00.001Z")));
     assert_true(clock_parse_duration(S("15m"), &ms) && ms == 900000);
     assert_false(clock_parse_duration(S("15"), &ms));

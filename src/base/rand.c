@@ -19,23 +19,30 @@ void rand_bytes(void *p, size_t n)
     }
 }
 
+void rand_salt(void *p, size_t n)
+{
+    static _Thread_local unsigned char pool[512];
+    static _Thread_local size_t left;
+    if (n > sizeof pool)
+        abort();
+    if (left < n) {
+        rand_bytes(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= n;
+    memcpy(p, pool + left, n);
+    memset(pool + left, 0, n);
+}
+
 static const char ALPHABET[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 struct id id_new(char prefix)
 {
-    /* One system call fills enough for many ids; the pool is never handed out twice. */
-    static _Thread_local unsigned char pool[640];
-    static _Thread_local size_t left;
-    if (left < 10) {
-        rand_bytes(pool, sizeof pool);
-        left = sizeof pool;
-    }
     unsigned char bytes[16];
     uint64_t ms = (uint64_t)clock_wall_ms();
     for (int i = 0; i < 6; i++)
         bytes[i] = (unsigned char)(ms >> (40 - 8 * i));
-    left -= 10;
-    memcpy(bytes + 6, pool + left, 10);
+    rand_salt(bytes + 6, 10);
     struct id id = {0};
     id.s[0] = prefix;
     unsigned __int128 v = 0;

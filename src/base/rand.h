@@ -4,6 +4,10 @@
 #include "base/str.h"
 
 void rand_bytes(void *p, size_t n);
+/* The same for salts and ids, at most 512 bytes: one system call fills a pool that serves many;
+ * nothing is handed out twice, and what was handed out is wiped from the pool. Not for keys, and
+ * not in a process that forks and goes on in both. */
+void rand_salt(void *p, size_t n);
 
 /* An id is a prefix letter and 26 characters of Crockford base32: 48 bits of wall-clock
  * milliseconds and 80 random bits (the ULID layout), so ids sort by time and cannot be guessed. */

@@ -117,19 +117,115 @@ static bool path_of(str name, char out[PATH_SIZE], struct err *err)
     return true;
 }
 
+static bool read_file(int dirfd, const char *path, struct buf *out, struct err *err)
+{
+    size_t n = 0;
+    int fd;
+    if (!open_own(dirfd, path, &fd, err))
+        return false;
+    char *bytes = buf_reserve(out, FILE_BYTES_MAX + 1);
+    bool ok = bytes && read_all(fd, bytes, FILE_BYTES_MAX + 1, &n);
+    if (ok)
+        buf_commit(out, n);
+    else
+        err_system(err, "cannot read %s", path);
+    close(fd);
+    return ok;
+}
+
 static bool read_sealed(const struct secrets *s, int dirfd, str purpose, str name,
                         struct secret **out, struct err *err)
 {
-    char path[PATH_SIZE], bytes[FILE_BYTES_MAX + 1];
-    size_t n;
-    int fd;
-    if (!path_of(name, path, err) || !open_own(dirfd, path, &fd, err))
+    char path[PATH_SIZE];
+    struct buf bytes = {0};
+    bool ok = path_of(name, path, err) && read_file(dirfd, path, &bytes, err) &&
+              seal_open(s->master, purpose, name, buf_str(&bytes), out, err);
+    buf_fini(&bytes);
+    return ok;
+}
+
+/* ---- copies of sealed files ---- */
+
+/* What is kept is sealed, as on the disk. A file is replaced whole, by another one, so whatever
+ * changes it changes one of these. */
+struct look {
+    dev_t dev;
+    ino_t ino;
+    off_t size;
+    mode_t mode;
+    uid_t uid;
+    struct timespec modified, changed;
+};
+
+enum { COPIES_MAX = 16 };
+struct sealed_copies {
+    struct sealed_copy {
+        char path[PATH_SIZE]; /* empty: none */
+        struct look look;
+        struct buf bytes;
+    } list[COPIES_MAX];
+    unsigned next; /* to be replaced */
+};
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool same_look(const struct look *a, const struct look *b)
+{
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->mode == b->mode &&
+           a->uid == b->uid && same_time(&a->modified, &b->modified) &&
+           same_time(&a->changed, &b->changed);
+}
+
+static bool look_at(int dirfd, const char *path, struct look *out)
+{
+    struct stat st;
+    if (fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
-    bool ok = read_all(fd, bytes, sizeof bytes, &n);
-    if (!ok)
-        err_system(err, "cannot read %s", path);
-    close(fd);
-    return ok && seal_open(s->master, purpose, name, str_of(bytes, n), out, err);
+    *out = (struct look){st.st_dev, st.st_ino,  st.st_size, st.st_mode,
+                         st.st_uid, st.st_mtim, st.st_ctim};
+    return true;
+}
+
+static struct sealed_copy *copy_of(struct sealed_copies *c, const char *path)
+{
+    for (unsigned i = 0; i < COPIES_MAX; i++)
+        if (strcmp(c->list[i].path, path) == 0)
+            return &c->list[i];
+    struct sealed_copy *copy = &c->list[c->next++ % COPIES_MAX];
+    copy->path[0] = 0;
+    return copy;
+}
+
+/* The date is read before the file: should it be replaced between the two, the next look differs.
+ */
+static bool read_copied(const struct secrets *s, str name, struct secret **out, struct err *err)
+{
+    char path[PATH_SIZE];
+    struct look now;
+    if (!path_of(name, path, err))
+        return false;
+    if (!look_at(s->secrets_fd, path, &now))
+        return read_sealed(s, s->secrets_fd, PURPOSE, name, out, err);
+    struct sealed_copy *copy = copy_of(s->copies, path);
+    if (!copy->path[0] || !same_look(&copy->look, &now)) {
+        copy->path[0] = 0;
+        buf_clear(&copy->bytes);
+        if (!read_file(s->secrets_fd, path, &copy->bytes, err))
+            return false;
+        copy->look = now;
+        memcpy(copy->path, path, sizeof path);
+    }
+    return seal_open(s->master, PURPOSE, name, buf_str(&copy->bytes), out, err);
+}
+
+static void copies_free(struct sealed_copies *c)
+{
+    for (unsigned i = 0; c && i < COPIES_MAX; i++)
+        buf_fini(&c->list[i].bytes);
+    free(c);
 }
 
 static bool write_sealed(const struct secrets *s, int dirfd, str purpose, str name, str value,
@@ -234,12 +330,16 @@ bool secrets_open(struct secrets *s, int keys_fd, int secrets_fd, str key, struc
     if (key.n ? !secret_of(key, &master, err) : !load_key(keys_fd, &master, err))
         return false;
     *s = (struct secrets){.keys_fd = keys_fd, .secrets_fd = secrets_fd, .master = master};
+    s->copies = calloc(1, sizeof *s->copies);
+    if (!s->copies)
+        abort();
     return true;
 }
 
 void secrets_close(struct secrets *s)
 {
     secret_free(s->master);
+    copies_free(s->copies);
     *s = (struct secrets){.keys_fd = -1, .secrets_fd = -1};
 }
 
@@ -262,7 +362,7 @@ bool secrets_check_value(str value, struct err *err)
 
 bool secrets_get(const struct secrets *s, str name, struct secret **out, struct err *err)
 {
-    if (read_sealed(s, s->secrets_fd, PURPOSE, name, out, err))
+    if (read_copied(s, name, out, err))
         return true;
     if (err->kind == ERR_NOTFOUND)
         return err_notfound(err, "secret %.*s is not set: run `ambit secret set %.*s`", STR(name),

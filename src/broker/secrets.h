@@ -15,6 +15,8 @@
 struct secrets { /* zero = closed; the folders stay the caller's */
     int keys_fd, secrets_fd;
     struct secret *master;
+    struct sealed_copies *copies; /* of sealed files as they were read, so that the next reading of
+                                   * a file that has not changed is one look at its dates */
 };
 
 /* *out NULL: the environment names no such key. */

@@ -101,6 +101,37 @@ static void test_sealed_and_lasting(void **state)
     secrets_close(&s);
 }
 
+/* A reader that has read a secret before sees at once that its file was replaced, or opened to
+ * others. */
+static void test_replaced(void **state)
+{
+    struct place *p = *state;
+    struct secrets reader, writer;
+    struct secret *got;
+    struct err err;
+    assert_true(secrets_open(&reader, p->keys, p->secrets, (str){0}, &err));
+    assert_true(secrets_open(&writer, p->keys, p->secrets, (str){0}, &err));
+    for (int i = 0; i < 100; i++) {
+        char value[] = "value 00";
+        value[6] = (char)('0' + i / 10);
+        value[7] = (char)('0' + i % 10);
+        assert_true(secrets_set(&writer, S("api"), str_z(value), &err));
+        for (int k = 0; k < 2; k++) {
+            assert_true(secrets_get(&reader, S("api"), &got, &err));
+            assert_true(str_eq(secret_str(got), str_z(value)));
+            secret_free(got);
+        }
+    }
+    assert_int_equal(fchmodat(p->secrets, "api", 0644, 0), 0);
+    assert_false(secrets_get(&reader, S("api"), &got, &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    assert_true(secrets_remove(&writer, S("api"), &err));
+    assert_false(secrets_get(&reader, S("api"), &got, &err));
+    assert_int_equal(err.kind, ERR_NOTFOUND);
+    secrets_close(&reader);
+    secrets_close(&writer);
+}
+
 static void test_refused(void **state)
 {
     struct place *p = *state;
@@ -177,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_set_get_remove, open_place, close_place),
         cmocka_unit_test_setup_teardown(test_sealed_and_lasting, open_place, close_place),
+        cmocka_unit_test_setup_teardown(test_replaced, open_place, close_place),
         cmocka_unit_test_setup_teardown(test_refused, open_place, close_place),
         cmocka_unit_test_setup_teardown(test_environment_key, open_place, close_place),
     };

@@ -84,6 +84,29 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
         out->runner_n = VOUCHER_LEN;
 }
 
+static bool uses(const struct task *t, str binding)
+{
+    for (size_t i = 0; i < t->operations_n; i++) {
+        str name, tool;
+        if (str_cut(t->operations[i], '/', &name, &tool) && str_eq(name, binding))
+            return true;
+    }
+    return false;
+}
+
+bool gate_may_discover(const struct gate *g, const struct conf_binding *b, int64_t now_ms)
+{
+    str id;
+    void *v;
+    struct err err;
+    if (!has_secret(b->headers, b->headers_n) && !has_secret(b->env, b->env_n))
+        return true;
+    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);)
+        if (uses(v, b->name) && task_is_live(v, now_ms, &err))
+            return true;
+    return false;
+}
+
 /* ---- tasks ---- */
 
 void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task *t, str opened_by)

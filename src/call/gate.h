@@ -116,6 +116,8 @@ MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p
                             struct err *err);
 void gate_attest(struct gate *g, const struct attested *who);
 void gate_conn_closed(struct gate *g, int64_t conn);
+/* As an edge says it: of connections that it was given, nothing otherwise. */
+void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
 
 /* ---- state (restore.c) ---- */
@@ -130,11 +132,15 @@ struct vouchers {
 };
 void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id *call, str task,
                    str tool, str args, int64_t now_ms, struct vouchers *out);
+/* True if asking this binding for its tools releases no secret, or a live task may use it anyway:
+ * an edge gains nothing by being asked (design section 2). */
+bool gate_may_discover(const struct gate *g, const struct conf_binding *b, int64_t now_ms);
 /* The chain of a task, for records; parents live in the arena. */
 struct record_chain gate_chain(struct gate *g, struct arena *a, const struct task *t, str instance);
 struct record_policy gate_policy(struct gate *g, const struct verdict *v);
-/* What the record says of the call that an approver saw: a commitment to its digest under the salt of its arguments, the
- * same in the records of the hold and of the decision. Empty if the salt cannot be read. */
+/* What the record says of the call that an approver saw: a commitment to its digest under the salt
+ * of its arguments, the same in the records of the hold and of the decision. Empty if the salt
+ * cannot be read. */
 str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h);
 /* Submits; a failure of the store ends the process elsewhere, so callers need no branch. */
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg);

@@ -39,6 +39,14 @@ void gate_conn_closed(struct gate *g, int64_t conn)
     free(map_del(&g->conns, conn_key(conn, room)));
 }
 
+void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn)
+{
+    char room[24];
+    const struct attested *who = map_get(&g->conns, conn_key(conn, room));
+    if (who && who->edge == edge)
+        gate_conn_closed(g, conn);
+}
+
 void gate_tokens_sweep(struct gate *g, int64_t now_ms)
 {
     str text;

@@ -435,20 +435,23 @@ static void add_intent_steps(struct work *w, struct store_txn *t, const struct l
     store_leaf_on_guard(t, refusal_leaf(w, S("commit")), id_str(&c->id), id_str(&c->task->id));
 }
 
-/* High-impact calls wait for the commit of their intent; reads go once it is queued, unless the
- * binding says otherwise. */
+/* Only reads go once their intent is queued, unless the binding says otherwise or they are
+ * high-impact. All else waits for the commit: a write that needs no approval still needs its
+ * record. */
 static void allow(struct work *w)
 {
     struct gate *g = w->g;
     struct live_call *c = new_live(w);
     bool internal = w->tool->conf->kind == BINDING_INTERNAL;
+    bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
+                            !w->tool->conf->durable_reads && !internal && !w->approval;
     task_debit(c->task);
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);
     add_intent_steps(w, t, c);
     g->counts.allowed++;
-    if (!c->high && !w->tool->conf->durable_reads && !internal && !w->approval) {
+    if (queued_is_enough) {
         gate_submit(g, t, NULL, NULL);
         release(g, c, w->m->args);
         return;

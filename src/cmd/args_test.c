@@ -13,10 +13,10 @@ static const struct opt SHARED[] = {{"config", 'c', OPT_VALUE, "FILE", "file"},
                                     {0}};
 static const struct opt *const TABLES[] = {OWN, SHARED, NULL};
 
-#define WORDS(...) ((char *[]){__VA_ARGS__})
+#define WORDS(...) ((const char *[]){__VA_ARGS__})
 #define COUNT(...) (int)(sizeof(WORDS(__VA_ARGS__)) / sizeof(char *))
 #define PARSE(a, out, err, ...)                                                                    \
-    args_parse(a, COUNT(__VA_ARGS__), WORDS(__VA_ARGS__), TABLES, out, err)
+    args_parse(a, COUNT(__VA_ARGS__), (char **)WORDS(__VA_ARGS__), TABLES, out, err)
 
 static void reads_options_and_positions_in_any_order(void **state)
 {
@@ -80,14 +80,14 @@ static void the_first_table_decides(void **state)
 
 static void the_verb_is_found_behind_options(void **state)
 {
-    char *argv[] = {"-c", "list", "--token", "show", "t1"};
-    char *none[] = {"--token"};
+    const char *argv[] = {"-c", "list", "--token", "show", "t1"};
+    const char *none[] = {"--token"};
     int argc = 5, one = 1;
     (void)state;
-    assert_string_equal(args_take_verb(&argc, argv, TABLES), "show");
+    assert_string_equal(args_take_verb(&argc, (char **)argv, TABLES), "show");
     assert_int_equal(argc, 4);
     assert_string_equal(argv[3], "t1");
-    assert_null(args_take_verb(&one, none, TABLES));
+    assert_null(args_take_verb(&one, (char **)none, TABLES));
 }
 
 int main(void)

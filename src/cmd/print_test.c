@@ -8,7 +8,7 @@ static void check(struct buf *b, const char *want)
 {
     str got = buf_str(b), expected = str_z(want);
     if (!str_eq(got, expected))
-        print_error("got:\n%.*s\nwant:\n%s\n", STR(got), want);
+        print_error("got:\n%.*s\nwant:\n%.*s\n", STR(got), STR(expected));
     assert_true(str_eq(got, expected));
     buf_fini(b);
 }

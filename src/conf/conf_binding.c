@@ -72,15 +72,16 @@ static void read_values(struct reader *r, struct at at, struct conf_value **out,
         read_value(r, &e, &(*out)[(*n)++]);
 }
 
-static bool type_is_plausible(str t)
+/* What call/policy_input.c can make of an argument without rounding. */
+static bool type_is_known(str t)
 {
-    for (size_t i = 0; i < t.n; i++) {
-        char c = t.p[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              c == '_' || c == ':' || c == '<' || c == '>'))
-            return false;
-    }
-    return t.n > 0;
+    static const char *const types[] = {"Long", "String", "Bool", "decimal"};
+    if (str_starts(t, S("Set<")) && str_ends(t, S(">")))
+        t = str_take(str_skip(t, 4), t.n - 5);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (str_eq(t, str_z(types[i])))
+            return true;
+    return false;
 }
 
 static void read_args(struct reader *r, struct at at, struct conf_operation *op)
@@ -101,10 +102,10 @@ static void read_args(struct reader *r, struct at at, struct conf_operation *op)
             arg->optional = true;
             arg->type.n--;
         }
-        if (!type_is_plausible(arg->type))
+        if (!type_is_known(arg->type))
             problem(r, e.at,
-                    "must be a Cedar type such as \"Long\", \"String\", \"Bool\", "
-                    "\"Set<String>\"; a final ? makes it optional");
+                    "must be \"Long\", \"String\", \"Bool\", \"decimal\" or a Set<> of one of "
+                    "these; a final ? makes it optional");
     }
 }
 

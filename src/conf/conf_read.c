@@ -71,6 +71,10 @@ static void read_selectors(struct reader *r, struct at at, struct conf_agent *g)
         problem(r, at_member(r, at, "sha256"), "must be 64 hexadecimal digits");
     if (g->exe_path.n && g->exe_path.p[0] != '/')
         problem(r, at_member(r, at, "path"), "must be an absolute path");
+    if (g->exe_path.n || g->exe_sha256.n)
+        problem(r, at,
+                "core may not look at other users' programs, so \"path\" and \"sha256\" "
+                "would match nobody; give the agent a user of its own and select by \"uid\"");
     g->attestable = g->uid >= 0 || g->gid >= 0 || g->exe_path.n || g->exe_sha256.n;
     if (!g->attestable)
         problem(r, at, "names no selector; give at least one of uid, gid, path, sha256");

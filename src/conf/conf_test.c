@@ -80,6 +80,10 @@ static const struct row bad[] = {
     {"{\"mcpServers\": {\"x\": {\"command\": \"b\", \"operations\": {\"t\": {\"effect\": "
      "\"maim\"}}}}}",
      "must be one of read"},
+    {"{\"mcpServers\": {\"x\": {\"command\": \"b\", \"operations\": {\"t\": {\"args\": {\"a\": "
+     "\"Set<ipaddr>\"}}}}}}",
+     "a Set<> of one of these"},
+    {"{\"agents\": {\"x\": {\"select\": {\"path\": \"/bin/x\"}}}}", "would match nobody"},
     {"{\"mcpServers\": {\"ambit\": {\"command\": \"b\"}}}", "the gateway's own binding"},
     {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bearer\": true}]}", "loopback only"},
     {"{\"listen\": [{\"address\": \"127.0.0.1:1\"}]}", "nobody could come in"},

@@ -1,32 +1,34 @@
 #include "crypto/hash.h"
 
 #include <assert.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 /* Written once, under pthread_once, and only read afterwards. */
 static struct {
     EVP_MD *sha256;
-    EVP_KDF *hkdf;
+    pthread_key_t context; /* of each thread, for sha256_parts */
     bool ok;
 } algorithms;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 
+static void free_context(void *ctx)
+{
+    EVP_MD_CTX_free(ctx);
+}
+
 static void fetch(void)
 {
     algorithms.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    algorithms.hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-    algorithms.ok = algorithms.sha256 && algorithms.hkdf;
+    algorithms.ok = algorithms.sha256 && pthread_key_create(&algorithms.context, free_context) == 0;
 }
 
 bool crypto_init(struct err *err)
 {
     if (pthread_once(&fetched, fetch) != 0 || !algorithms.ok)
-        return err_system(err, "OpenSSL offers no SHA-256 or HKDF: check its configuration");
+        return err_system(err, "OpenSSL offers no SHA-256: check its configuration");
     return true;
 }
 
@@ -87,13 +89,29 @@ struct hash sha256(str bytes)
     return sha256_parts(&bytes, 1);
 }
 
+/* One context for each thread: to make one costs as much as to hash a short text. */
+static EVP_MD_CTX *own_context(void)
+{
+    const EVP_MD *sha = md();
+    EVP_MD_CTX *ctx = pthread_getspecific(algorithms.context);
+    if (!ctx) {
+        ctx = EVP_MD_CTX_new();
+        must(ctx != NULL);
+        must(pthread_setspecific(algorithms.context, ctx) == 0);
+    }
+    must(EVP_DigestInit_ex2(ctx, sha, NULL));
+    return ctx;
+}
+
 struct hash sha256_parts(const str *parts, size_t n)
 {
-    struct sha256 s;
-    sha256_begin(&s);
+    EVP_MD_CTX *ctx = own_context();
+    struct hash h;
     for (size_t i = 0; i < n; i++)
-        sha256_add(&s, parts[i]);
-    return sha256_end(&s);
+        if (parts[i].n)
+            must(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n));
+    must(EVP_DigestFinal_ex(ctx, h.b, NULL));
+    return h;
 }
 
 /* RFC 2104 over the hash above: OpenSSL's own HMAC looks its digest up by name on every call. */
@@ -133,27 +151,21 @@ struct hash hmac_sha256(str key, str bytes)
     return hmac_sha256_parts(key, &bytes, 1);
 }
 
+/* RFC 5869 over the HMAC above: OpenSSL's own looks its digest up by name on every call. */
 void hkdf_sha256(str key, str salt, str info, void *out, size_t n)
 {
     assert(n <= 255 * HASH_LEN);
-    md();
-    EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algorithms.hkdf);
-    must(ctx != NULL);
-    char digest[] = "SHA256";
-    static const char NOTHING[1] = "";
-    OSSL_PARAM params[5] = {OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0)};
-    size_t at = 1;
-    params[at++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
-                                                     (void *)(key.n ? key.p : NOTHING), key.n);
-    if (salt.n)
-        params[at++] =
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt.p, salt.n);
-    if (info.n)
-        params[at++] =
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)info.p, info.n);
-    params[at] = OSSL_PARAM_construct_end();
-    must(EVP_KDF_derive(ctx, out, n, params));
-    EVP_KDF_CTX_free(ctx);
+    struct hash prk = hmac_sha256(salt, key), t;
+    for (size_t at = 0, i = 1; at < n; i++) {
+        char number = (char)i;
+        const str parts[] = {i > 1 ? hash_str(&t) : (str){0}, info, str_of(&number, 1)};
+        t = hmac_sha256_parts(hash_str(&prk), parts, 3);
+        size_t part = n - at < HASH_LEN ? n - at : HASH_LEN;
+        memcpy((char *)out + at, t.b, part);
+        at += part;
+    }
+    crypto_wipe(&prk, sizeof prk);
+    crypto_wipe(&t, sizeof t);
 }
 
 void crypto_wipe(void *p, size_t n)

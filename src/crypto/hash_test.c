@@ -69,6 +69,11 @@ static void test_secret(void **state)
     assert_true(str_eq(secret_str(s), S("0123")));
     assert_memory_equal(s->p + 4, "\0\0\0\0\0\0", 6);
     secret_free(s);
+    /* Its page may serve again: nothing of it is left. */
+    OK(secret_new(10, &s, &err));
+    assert_memory_equal(s->p, "\0\0\0\0\0\0\0\0\0\0", 10);
+    assert_int_equal(s->n, 10);
+    secret_free(s);
     OK(secret_new(SECRET_BYTES_MAX, &s, &err));
     secret_free(s);
     NO(ERR_LIMIT, secret_new(SECRET_BYTES_MAX + 1, &s, &err));

@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 
 enum { MAGIC_LEN = 4, NONCE_LEN = 12, TAG_LEN = 16, HEAD_LEN = MAGIC_LEN + NONCE_LEN };
 static const char MAGIC[MAGIC_LEN] = {'A', 'S', 'L', 1};
@@ -27,11 +28,23 @@ static void put_label(struct buf *b, str label)
     buf_put(b, label);
 }
 
+/* Written once, under pthread_once, and only read afterwards: to look it up costs more than to
+ * seal. */
+static EVP_CIPHER *aes;
+static pthread_once_t fetched = PTHREAD_ONCE_INIT;
+
+static void fetch(void)
+{
+    aes = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
+
 /* A context with key, nonce and associated data in place. */
 static EVP_CIPHER_CTX *begin(const struct secret *master, str purpose, str name,
                              const uint8_t nonce[NONCE_LEN], int encrypt)
 {
     uint8_t key[32];
+    if (pthread_once(&fetched, fetch) != 0 || !aes)
+        return NULL;
     hkdf_sha256(secret_str(master), S("ambit seal v1"), purpose, key, sizeof key);
     struct buf aad = {0};
     buf_put(&aad, str_of(MAGIC, MAGIC_LEN));
@@ -39,7 +52,7 @@ static EVP_CIPHER_CTX *begin(const struct secret *master, str purpose, str name,
     put_label(&aad, name);
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int n;
-    bool ok = ctx && EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce, encrypt) == 1 &&
+    bool ok = ctx && EVP_CipherInit_ex2(ctx, aes, key, nonce, encrypt, NULL) == 1 &&
               EVP_CipherUpdate(ctx, NULL, &n, (const unsigned char *)buf_str(&aad).p,
                                (int)buf_len(&aad)) == 1;
     crypto_wipe(key, sizeof key);

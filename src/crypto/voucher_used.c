@@ -1,27 +1,28 @@
-/* The set of vouchers already used: chained hash table over a fixed array of entries, swept when it
- * runs full. */
+/* The set of vouchers already used: a chained hash table whose entries also stand in a queue, in
+ * the order in which they came. Vouchers live equally long, so the oldest die first and are dropped
+ * from the front, a bounded number at each take: no take ever walks the whole set. Memory is
+ * touched only as far as it was needed. */
 #include "crypto/voucher.h"
 
 #include <stdlib.h>
 
-enum { CAPACITY_MAX = 1 << 22 };
-/* Links are indexes plus one, so zeroed memory is an empty table and costs no page until it is used. */
-#define NONE 0u
+enum { CAPACITY_MAX = 1 << 22, KEY_BYTES = 16, DROPPED_MAX = 1024 };
 
+/* Numbers of entries are kept plus one, so that fresh memory (zeros) reads as "none". */
 struct entry {
-    struct hash key; /* of (kind, call, secret), so that entries are small and all alike */
+    uint8_t key[KEY_BYTES]; /* of (kind, call, secret) */
     int64_t expires_ms;
-    uint32_t next;
+    uint32_t next;  /* in its bucket, or in the list of free ones */
+    uint32_t later; /* the next in the queue */
 };
 
 struct voucher_used {
     struct entry *entries;
     uint32_t *heads; /* first entry of each bucket */
     uint32_t capacity, buckets, count;
-    uint32_t free;       /* first entry given back, linked by next */
-    uint32_t fresh;      /* entries from here on were never used */
-    int64_t seen_ms;     /* latest time ever given */
-    int64_t earliest_ms; /* no entry expires before this: a sweep sooner is for nothing */
+    uint32_t used; /* entries below this have been used at least once */
+    uint32_t free, oldest, newest;
+    int64_t seen_ms; /* latest time ever given */
 };
 
 bool voucher_used_new(size_t capacity, struct voucher_used **out, struct err *err)
@@ -32,13 +33,12 @@ bool voucher_used_new(size_t capacity, struct voucher_used **out, struct err *er
     if (!u)
         abort();
     u->capacity = (uint32_t)capacity;
-    for (u->buckets = 8; u->buckets < capacity;)
+    for (u->buckets = 8; u->buckets < capacity / 2;)
         u->buckets *= 2;
     u->entries = calloc(capacity, sizeof *u->entries);
     u->heads = calloc(u->buckets, sizeof *u->heads);
     if (!u->entries || !u->heads)
         abort();
-    u->earliest_ms = INT64_MAX;
     *out = u;
     return true;
 }
@@ -53,7 +53,7 @@ void voucher_used_free(struct voucher_used *u)
 }
 
 /* Fixed widths before the one part that varies, so no framing is needed. Only core can mint, so
- * nobody chooses collisions. */
+ * nobody chooses collisions; should two meet by chance, the later is refused. */
 static struct hash key_of(const struct voucher *v)
 {
     char kind = (char)v->kind;
@@ -61,36 +61,51 @@ static struct hash key_of(const struct voucher *v)
     return sha256_parts(parts, 3);
 }
 
-static uint32_t *bucket(struct voucher_used *u, const struct hash *key)
+static struct entry *at(struct voucher_used *u, uint32_t number)
+{
+    return &u->entries[number - 1];
+}
+
+static uint32_t *bucket(struct voucher_used *u, const uint8_t *key)
 {
     uint32_t h;
-    memcpy(&h, key->b, sizeof h);
+    memcpy(&h, key, sizeof h);
     return &u->heads[h & (u->buckets - 1)];
 }
 
-static void sweep_bucket(struct voucher_used *u, uint32_t *link)
+static void drop_oldest(struct voucher_used *u)
 {
-    while (*link != NONE) {
-        uint32_t i = *link;
-        struct entry *e = &u->entries[i - 1];
-        if (e->expires_ms > u->seen_ms) {
-            if (e->expires_ms < u->earliest_ms)
-                u->earliest_ms = e->expires_ms;
-            link = &e->next;
-            continue;
-        }
-        *link = e->next;
-        e->next = u->free;
-        u->free = i;
-        u->count--;
-    }
+    uint32_t number = u->oldest;
+    struct entry *e = at(u, number);
+    uint32_t *link = bucket(u, e->key);
+    while (*link != number)
+        link = &at(u, *link)->next;
+    *link = e->next;
+    u->oldest = e->later;
+    if (!u->oldest)
+        u->newest = 0;
+    e->next = u->free;
+    u->free = number;
+    u->count--;
 }
 
-static void sweep(struct voucher_used *u)
+static void add(struct voucher_used *u, uint32_t *head, const uint8_t *key, int64_t expires_ms)
 {
-    u->earliest_ms = INT64_MAX;
-    for (uint32_t b = 0; b < u->buckets; b++)
-        sweep_bucket(u, &u->heads[b]);
+    uint32_t number = u->free;
+    if (number)
+        u->free = at(u, number)->next;
+    else
+        number = ++u->used;
+    struct entry *e = at(u, number);
+    *e = (struct entry){.expires_ms = expires_ms, .next = *head};
+    memcpy(e->key, key, KEY_BYTES);
+    *head = number;
+    if (u->newest)
+        at(u, u->newest)->later = number;
+    else
+        u->oldest = number;
+    u->newest = number;
+    u->count++;
 }
 
 bool voucher_used_take(struct voucher_used *u, const struct voucher *v, int64_t now_ms,
@@ -101,25 +116,15 @@ bool voucher_used_take(struct voucher_used *u, const struct voucher *v, int64_t 
     if (v->expires_ms <= u->seen_ms)
         return err_denied(err, "voucher: expired");
     struct hash key = key_of(v);
-    uint32_t *head = bucket(u, &key);
-    for (uint32_t i = *head; i != NONE; i = u->entries[i - 1].next)
-        if (hash_eq(&u->entries[i - 1].key, &key))
+    uint32_t *head = bucket(u, key.b);
+    for (uint32_t i = *head; i; i = at(u, i)->next)
+        if (memcmp(at(u, i)->key, key.b, KEY_BYTES) == 0)
             return err_denied(err, "voucher: already used");
-    bool full = u->free == NONE && u->fresh == u->capacity;
-    if (full && u->earliest_ms <= u->seen_ms)
-        sweep(u);
-    uint32_t i = u->free;
-    if (i != NONE)
-        u->free = u->entries[i - 1].next;
-    else if (u->fresh < u->capacity)
-        i = ++u->fresh;
-    else
+    for (int i = 0; i < DROPPED_MAX && u->oldest && at(u, u->oldest)->expires_ms <= u->seen_ms; i++)
+        drop_oldest(u);
+    if (u->count == u->capacity)
         return err_limit(err, "voucher: too many in use, try again shortly");
-    u->entries[i - 1] = (struct entry){.key = key, .expires_ms = v->expires_ms, .next = *head};
-    *head = i;
-    u->count++;
-    if (v->expires_ms < u->earliest_ms)
-        u->earliest_ms = v->expires_ms;
+    add(u, head, key.b, v->expires_ms);
     return true;
 }
 

@@ -31,8 +31,9 @@ struct admin_out {
     void (*sign_token)(void *ctx, str claims, void (*done)(void *arg, str token, str why),
                        void *arg);
     void (*secrets_changed)(void *ctx);
-    void (*discover)(void *ctx, str binding);
-    void (*status)(void *ctx, struct jw *w); /* members of the status object */
+    void (*discover)(void *ctx, str binding); /* a person asks */
+    void (*task_opened)(void *ctx);           /* its servers may be asked for their tools now */
+    void (*status)(void *ctx, struct jw *w);  /* members of the status object */
 };
 
 struct admin {

@@ -50,6 +50,7 @@ static void on_opened(void *arg, const struct store_result *res)
         struct buf b = {0};
         struct jw w = jw(&b);
         tasks_add(&l->ad->g->tasks, t);
+        l->ad->out.task_opened(l->ad->out.ctx);
         write_task(&w, t, t->opened_ms);
         later_text(l, buf_str(&b));
         buf_fini(&b);

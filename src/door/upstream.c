@@ -254,6 +254,15 @@ static const struct conn_ops OPS = {
 
 /* ---- writing a request ---- */
 
+/* At least what http1_write_request writes of it. */
+static size_t head_bytes(const struct http_head *head)
+{
+    size_t n = 512 + head->target.n + head->host.n;
+    for (size_t i = 0; i < head->fields.n; i++)
+        n += head->fields.v[i].name.n + head->fields.v[i].value.n + 4;
+    return n;
+}
+
 static bool write_request(struct post *p, const struct post_request *req, struct err *err)
 {
     struct upstream *u = p->u;
@@ -290,8 +299,7 @@ static bool write_request(struct post *p, const struct post_request *req, struct
         fields_add(&p->arena, f, req->secrets[i].name, buf_str(&values[i]));
     }
     p->has_secret = n > 0;
-    (void)buf_reserve(&p->request, HTTP_HEAD_BYTES_MAX +
-                                       req->out->body.n); /* no copy is left behind by growing */
+    (void)buf_reserve(&p->request, head_bytes(&head) + req->out->body.n);
     bool ok = http1_write_request(&p->request, &head, err);
     for (size_t i = 0; i < n; i++)
         buf_fini(&values[i]);

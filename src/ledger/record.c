@@ -364,7 +364,7 @@ void record_commit_with(str salt, str bytes, struct record_commitment *out)
 
 void record_commit(str bytes, uint8_t out_salt[RECORD_SALT_BYTES], struct record_commitment *out)
 {
-    rand_bytes(out_salt, RECORD_SALT_BYTES);
+    rand_salt(out_salt, RECORD_SALT_BYTES);
     record_commit_with(str_of((char *)out_salt, RECORD_SALT_BYTES), bytes, out);
 }
 

@@ -192,8 +192,8 @@ static void put_in_order(struct trace *t)
 
 /* ---- the two questions ---- */
 
-/* A call that used an approval was held before, as a call of its own: whoever asks for the one wants
- * to see the hold and the decision on it. */
+/* A call that used an approval was held before, as a call of its own: whoever asks for the one
+ * wants to see the hold and the decision on it. */
 static bool read_approval(struct gather *g)
 {
     struct store_hold hold;

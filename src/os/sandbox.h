@@ -58,6 +58,11 @@ struct sandbox; /* owned by whoever prepared it; entering does not use it up */
  * What the kernel lacks is left out; ask here and report it. */
 int sandbox_landlock_abi(void);
 
+/* From now on io_uring is "not there" for this process and what it starts. To be called before a
+ * loop is made: a ring set up beforehand would go around every filter entered later, and newer
+ * libuv makes one for each loop without asking. Sets no-new-privs. */
+MUST_USE bool sandbox_forbid_io_uring(struct err *err);
+
 /* Walls for this process in a role. */
 MUST_USE bool sandbox_prepare_role(enum os_role role, const struct sandbox_files *files,
                                    const struct sandbox_net *net, bool log_only,

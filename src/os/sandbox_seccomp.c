@@ -1,6 +1,8 @@
 #include "os/sandbox_int.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -219,4 +221,21 @@ int filter_enter(const struct filter *f)
 {
     struct sock_fprog prog = {.len = f->n, .filter = f->prog};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0) == 0 ? 0 : errno;
+}
+
+bool sandbox_forbid_io_uring(struct err *err)
+{
+    static const int calls[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                                SCMP_SYS(io_uring_register)};
+    if (syscall(SYS_io_uring_setup, 0, NULL) < 0 && errno == ENOSYS)
+        return true; /* an older kernel, or a parent has done it */
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+    int rc = ctx ? 0 : -ENOMEM;
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0] && rc == 0; i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), calls[i], 0);
+    if (rc == 0)
+        rc = seccomp_load(ctx);
+    seccomp_release(ctx);
+    errno = -rc;
+    return rc == 0 || err_system(err, "io_uring cannot be closed off");
 }

@@ -70,14 +70,15 @@ static void stop_children(void *ctx, str task)
         role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_cut){task});
 }
 
-/* ---- discovery: edges fetch the tools of upstreams, with credentials released for that ---- */
+/* ---- discovery: edges fetch the tools of upstreams ----
+ *
+ * It may take a credential, and an edge must gain nothing that no live task was granted. So servers
+ * that need one are asked while a live task may use them, or when a person says so. */
 
 static void discover_one(struct core *c, const struct conf_binding *b, uint32_t life)
 {
     struct vouchers v;
     struct id id = id_new('c');
-    if (b->kind == BINDING_INTERNAL)
-        return;
     c->asked_ms[b - c->env->conf.bindings] = loop_now_ms(c->env->loop);
     for (size_t i = 0; i < CORE_EDGES_MAX; i++) {
         if (!c->edges[i].life || (life && c->edges[i].life != life))
@@ -91,28 +92,40 @@ static void discover_one(struct core *c, const struct conf_binding *b, uint32_t 
     }
 }
 
-void core_discover(struct core *c, str binding, uint32_t life)
+static bool is_server(const struct conf_binding *b)
 {
-    for (size_t i = 0; i < c->env->conf.bindings_n; i++)
-        if (binding.n == 0 || str_eq(c->env->conf.bindings[i].name, binding))
-            discover_one(c, &c->env->conf.bindings[i], life);
+    return b->kind != BINDING_INTERNAL;
+}
+
+void core_discover(struct core *c, uint32_t life)
+{
+    for (size_t i = 0; i < c->env->conf.bindings_n; i++) {
+        const struct conf_binding *b = &c->env->conf.bindings[i];
+        if (is_server(b) && gate_may_discover(&c->gate, b, clock_wall_ms()))
+            discover_one(c, b, life);
+    }
 }
 
 /* Those that have not answered are asked again, one question at a time. */
-static void discover_missing(struct core *c)
+static void discover_missing(void *ctx)
 {
+    struct core *c = ctx;
     int64_t now = loop_now_ms(c->env->loop);
     for (size_t i = 0; i < c->env->conf.bindings_n; i++) {
         const struct conf_binding *b = &c->env->conf.bindings[i];
         bool waiting = c->asked_ms[i] && now - c->asked_ms[i] < 2 * CORE_WAIT_MS_MAX;
-        if (!waiting && !map_get(&c->catalogs, b->name))
+        if (is_server(b) && !waiting && !map_get(&c->catalogs, b->name) &&
+            gate_may_discover(&c->gate, b, clock_wall_ms()))
             discover_one(c, b, 0);
     }
 }
 
 static void on_discover_asked(void *ctx, str binding)
 {
-    core_discover(ctx, binding, 0);
+    struct core *c = ctx;
+    const struct conf_binding *b = conf_binding(&c->env->conf, binding);
+    if (b && is_server(b))
+        discover_one(c, b, 0);
 }
 
 static void on_secrets_changed(void *ctx)
@@ -120,7 +133,7 @@ static void on_secrets_changed(void *ctx)
     struct core *c = ctx;
     if (c->keeper)
         role_send(c->keeper, MSG_SECRETS_CHANGED, 0, &(struct msg_empty){0});
-    core_discover(c, (str){0}, 0);
+    core_discover(c, 0);
 }
 
 static void on_catalog(struct core *c, const struct msg_catalog *m)
@@ -172,7 +185,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             on_catalog(c, &m.catalog);
             break;
         case MSG_CONN_CLOSED:
-            gate_conn_closed(&c->gate, m.closed.conn);
+            gate_conn_dropped(&c->gate, life, m.closed.conn);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -255,7 +268,7 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
                 c->edges[i] = (struct core_edge){++c->lives, index, chan};
-                core_discover(c, (str){0}, c->lives);
+                core_discover(c, c->lives);
                 return;
             }
         log_error("more edges than core has room for");
@@ -307,7 +320,7 @@ static void on_tick(void *owner)
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
     if (c->ticks % RECHECK_TICKS == 0)
-        core_discover(c, (str){0}, 0);
+        core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
         discover_missing(c);
     core_publish_later(c);
@@ -416,6 +429,7 @@ static bool start_gate(struct core *c, struct err *err)
                             .reply = core_reply,
                             .sign_token = core_sign_token,
                             .discover = on_discover_asked,
+                            .task_opened = discover_missing,
                             .status = core_status,
                             .secrets_changed = on_secrets_changed};
     c->gate.conf = &c->env->conf;

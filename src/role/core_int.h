@@ -39,14 +39,16 @@ struct core {
     uint64_t checkpoints;
     str vkey, token_jwk; /* in env->arena */
     struct map catalogs; /* binding -> itself, once its catalogue has been read */
-    int64_t *asked_ms;   /* by binding: when its tools were last asked for and not yet answered; 0: not */
+    int64_t
+        *asked_ms; /* by binding: when its tools were last asked for and not yet answered; 0: not */
 };
 
 /* core.c */
 struct chan *core_edge_chan(struct core *c, uint32_t life);
 struct core_edge *core_any_edge(struct core *c);
 uint64_t core_new_id(struct core *c);
-void core_discover(struct core *c, str binding, uint32_t life); /* life 0: every edge */
+void core_discover(struct core *c,
+                   uint32_t life); /* all that may be asked now; life 0: every edge */
 
 /* core_ledger.c: checkpoints and signatures, by the keeper */
 void core_sign_token(void *ctx, str claims, void (*done)(void *arg, str token, str why), void *arg);

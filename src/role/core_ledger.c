@@ -9,6 +9,13 @@
 
 /* ---- checkpoints ---- */
 
+/* The rhythm, but for the last one: a gateway that drains publishes what there is at once. */
+static int64_t wait_ms(struct core *c)
+{
+    int64_t wait = publisher_wait_ms(c->publisher, clock_mono_us() / 1000);
+    return wait > 0 && c->env->draining ? 0 : wait;
+}
+
 static void publish(void *owner)
 {
     struct core *c = owner;
@@ -17,7 +24,7 @@ static void publish(void *owner)
     struct err err;
     if (c->publishing || !c->keeper)
         return;
-    int64_t wait = publisher_wait_ms(c->publisher, clock_mono_us() / 1000);
+    int64_t wait = wait_ms(c);
     if (wait != 0) {
         core_publish_later(c);
         return;
@@ -36,8 +43,8 @@ static void publish(void *owner)
 
 void core_publish_later(struct core *c)
 {
-    int64_t wait = publisher_wait_ms(c->publisher, clock_mono_us() / 1000);
-    if (!c->publishing && wait >= 0 && !timer_is_armed(&c->publish))
+    int64_t wait = wait_ms(c);
+    if (!c->publishing && wait >= 0 && (!timer_is_armed(&c->publish) || c->env->draining))
         timer_start(&c->publish, c->env->loop, wait, publish, c);
 }
 

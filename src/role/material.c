@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 enum { PEM_BYTES_MAX = 1 << 20, ADDRESSES_PER_BINDING_MAX = 8, KEY_LEN = 32 };
 
@@ -148,8 +149,10 @@ void material_setup(const struct material *m, enum role role, uint32_t index, st
         .child_uid = runner ? m->uids.child : -1,
         .started_us = m->started_us,
     };
-    if (core)
+    if (core) {
         out->policies = m->policies;
+        out->own_uid = geteuid();
+    }
     if (core || keeper)
         out->keeper_key = str_of((const char *)m->keeper_key, KEY_LEN);
     if (core || runner)

@@ -10,6 +10,7 @@
  * it to the supervisor, which ends and restarts it; if it is the more trusted one, the fault is
  * taken to be ours and this process ends. */
 #include "role/role.h"
+#include "os/sandbox.h"
 #include "role/walls.h"
 #include "base/limits.h"
 #include "base/list.h"
@@ -356,7 +357,7 @@ int role_main(const struct role_ops *ops)
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     rt->sup = (struct peer_link){.rt = rt, .role = ROLE_SUPERVISOR};
-    if (!loop_new(&rt->env.loop, &err) ||
+    if (!sandbox_forbid_io_uring(&err) || !loop_new(&rt->env.loop, &err) ||
         !chan_new(rt->env.loop, SUPERVISOR_FD, &SUPERVISOR_OPS, &rt->sup, &rt->sup.chan, &err)) {
         log_error("cannot start: this is started by `ambit serve` only", LOG_ERR(&err));
         return EXIT_BROKEN;

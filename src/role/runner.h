@@ -36,6 +36,7 @@ enum {
     PROGRAM_CALLS_MAX = 256,
     PROGRAM_IDLE_MS = 10 * 60 * 1000,
     PROGRAM_GARBAGE_MAX = 10,
+    PROGRAM_UNHEARD_MAX = 3,
     PROGRAM_YOUNG_MS = 10 * 1000,
     START_BACKOFF_MS_MIN = 500,
     START_BACKOFF_MS_MAX = 30 * 1000,
@@ -77,6 +78,7 @@ struct program {
     size_t calls_n;
     uint64_t next_id; /* towards the program */
     unsigned garbage;
+    unsigned unheard; /* calls given up on since it last wrote a line */
     int64_t started_ms;
     bool answered, gone; /* gone: it takes no more calls */
     struct timer timer;  /* idle, or waiting for secrets */

@@ -214,6 +214,7 @@ static void on_line(void *owner, str line)
     struct rpc_message m;
     struct rpc_fault fault;
     struct err err;
+    p->unheard = 0;
     arena_reset(&p->runner->scratch);
     if (!rpc_read(&p->runner->scratch, line, NULL, &m, &fault, &err)) {
         garbage(p, err.text);
@@ -350,7 +351,11 @@ void program_cancel(struct call *call)
     struct program *p = call->program;
     call_unlink(call);
     notify_cancelled(p, call->id, S("nobody waits for it any more"));
-    rest(p);
+    /* One slow call is no reason; several in a row without a word mean that it will not recover. */
+    if (++p->unheard >= PROGRAM_UNHEARD_MAX && p->child)
+        stdio_child_kill(p->child, "it answered nothing to several calls in a row");
+    else
+        rest(p);
 }
 
 /* ---- the start of a program ---- */

@@ -421,7 +421,8 @@ static bool prepare(struct supervisor *sv, const struct supervisor_options *o, s
     add_seat(sv, ROLE_RUNNER, 0);
     for (uint32_t i = 0; i < (c->edges ? c->edges : 1); i++)
         add_seat(sv, ROLE_EDGE, i);
-    return loop_new(&sv->loop, err) && open_signals(sv, err) && supervisor_drop(sv, err);
+    return sandbox_forbid_io_uring(err) && loop_new(&sv->loop, err) && open_signals(sv, err) &&
+           supervisor_drop(sv, err);
 }
 
 static void finish(struct supervisor *sv)

@@ -54,8 +54,16 @@ static bool open_all(struct store *s, int dir_fd, const struct store_options *op
     return view_init(s->view, &s->file, err) && writer_start(s, err);
 }
 
+/* SQLite's count of its memory costs a lock at each allocation, and nobody reads it. */
+static void quiet_sqlite(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool store_open(int dir_fd, const struct store_options *opt, struct store **out, struct err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quiet_sqlite);
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         abort();

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CACHE_KIB = 16 << 10, WAL_PAGES_MAX = 1000 };
+enum { CACHE_KIB = 4 << 10, WAL_PAGES_MAX = 1000 };
 
 /* What became of one transaction, or of a pass over the group. */
 enum verdict {

@@ -35,8 +35,9 @@ http {{
 class Target:
     """Something that load can be sent to. pids: whose CPU time counts as its cost."""
 
-    def __init__(self, name, port, path, pids, headers=lambda: {}):
+    def __init__(self, name, port, path, pids, headers=lambda: {}, log=None):
         self.name, self.port, self.path, self.pids, self.headers = name, port, path, pids, headers
+        self.log = log  # shown when the load fails
 
 
 def run_load(programs, target, connections, seconds):
@@ -46,7 +47,8 @@ def run_load(programs, target, connections, seconds):
                            str(connections), str(seconds), *headers], stdout=subprocess.PIPE)
     used = procs.cpu_us(target.pids) - before
     if not done.stdout:
-        raise SystemExit(f"{target.name}: the load generator failed")
+        log = open(target.log).read()[-3000:] if target.log else ""
+        raise SystemExit(f"{target.name}, {connections} connections: the load generator failed\n{log}")
     result = json.loads(done.stdout)
     result["cpu"] = used / max(result["all"], 1)
     return result
@@ -211,8 +213,8 @@ def ambit_targets(ambit):
                 control.close()
         return headers
 
-    return [Target(words[b], ambit.port, f"/mcp/{b}", ambit.process.family(), headers_for(b))
-            for b in gateway.BINDINGS]
+    return [Target(words[b], ambit.port, f"/mcp/{b}", ambit.process.family(), headers_for(b),
+                   os.path.join(ambit.folder, "ambit.log")) for b in gateway.BINDINGS]
 
 
 def version_of(command):

@@ -138,7 +138,7 @@ static void on_readable(struct peer *p)
 {
     ssize_t got = recv(p->fd, p->in + p->n, IN_BYTES - p->n, 0);
     if (got <= 0) {
-        fprintf(stderr, "the server closed a connection\n");
+        fprintf(stderr, "the server closed a connection: %s\n", got ? strerror(errno) : "end");
         exit(1);
     }
     p->n += (size_t)got;
