@@ -20,6 +20,21 @@ bool listener_is_for(const struct open_listener *l, enum role role, uint32_t ind
     return false;
 }
 
+/* Roles of a gateway that was killed end a moment after it; the lock on the state says that it is
+ * gone. */
+static bool listen_patiently(const struct addr *at, mode_t mode, int *out_fd, struct err *err)
+{
+    enum { TRIES = 40, PAUSE_US = 50 * 1000 };
+    for (int i = 0; i < TRIES; i++) {
+        if (listen_socket(at, mode, out_fd, err))
+            return true;
+        if (err->os != EADDRINUSE && err->kind != ERR_DENIED)
+            return false;
+        usleep(PAUSE_US);
+    }
+    return false;
+}
+
 static bool put(struct listeners *l, struct arena *a, enum listener_kind kind, uint32_t index,
                 const struct addr *at, mode_t mode, str path, struct err *err)
 {
@@ -29,7 +44,7 @@ static bool put(struct listeners *l, struct arena *a, enum listener_kind kind, u
         return err_limit(err, "over %d listeners: remove some from \"listen\"", ROLE_LISTENERS_MAX);
     struct open_listener *o = &l->list[l->n];
     *o = (struct open_listener){.kind = kind, .index = index, .path = path};
-    if (!listen_socket(at, mode, &o->fd, err))
+    if (!listen_patiently(at, mode, &o->fd, err))
         return false;
     l->n++;
     if (path.n || getsockname(o->fd, (struct sockaddr *)&bound.ss, &bound.len) != 0)

@@ -48,7 +48,8 @@ def is_back(g):
 # --- roles that die ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", ["edge", "core", "keeper", "runner"])
+@pytest.mark.parametrize("role", ["edge", "core", pytest.param("keeper", marks=pytest.mark.heavy),
+                                  pytest.param("runner", marks=pytest.mark.heavy)])
 def test_role_killed_with_calls_in_flight(site, hostile, helpdesk, role):
     flight = [("up__never", {})] * 4 + [("help__slow_report", {"seconds": 2})] * 4 + [("prog__never", {})] * 3
     calls = record.Calls(site, site.token(site.task), flight)
@@ -75,6 +76,7 @@ def test_role_killed_with_calls_in_flight(site, hostile, helpdesk, role):
     site.verify()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("role", ["edge", "core", "keeper", "runner"])
 def test_role_killed_again_and_again_under_load(site, hostile, role):
     token = site.token(site.task)
@@ -152,6 +154,7 @@ def test_drain_finishes_what_is_in_flight(site, helpdesk):
     site.verify()
 
 
+@pytest.mark.heavy
 def test_drain_does_not_wait_for_ever(site, hostile):
     calls = record.Calls(site, site.token(site.task), [("up__never", {})] * 2)
     wait_until(lambda: hostile.calls("never") == 2, "the calls to be under way")

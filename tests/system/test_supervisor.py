@@ -258,6 +258,7 @@ def test_a_role_that_cannot_run_stops_everything(gateway):
     assert gateway.logged("stopped")
 
 
+@pytest.mark.heavy
 def test_a_role_that_does_not_drain_is_killed(gateway):
     gateway.start()
     os.kill(gateway.roles()["core"], signal.SIGSTOP)
