@@ -1,6 +1,7 @@
 #include "role/listeners.h"
 #include "net/conn.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
