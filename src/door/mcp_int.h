@@ -101,6 +101,16 @@ struct known_tool {
     struct arena arena;
 };
 
+/* Where a client came in, kept in its tag: attested connections have the top bit. */
+#define TAG_ATTESTED (UINT64_C(1) << 63)
+
+/* mcp_exchange.c: a whole request of an agent, and what core said of it; each of these ends or
+ * advances the exchange. */
+void exchange_request(struct http_request *r);
+void exchange_refused(struct exchange *x, const struct msg_refused *m);
+void exchange_known(struct exchange *x, const struct msg_list_answer *m);
+void exchange_session(struct exchange *x, const struct msg_session_answer *m);
+void exchange_result(struct exchange *x, const struct msg_result *m);
 /* mcp_exchange.c: answers to the agent. Each ends the exchange's part towards the agent. */
 void exchange_answer_json(struct exchange *x, str body);
 void exchange_answer_refused(struct exchange *x, str text, str decision, str reason,
