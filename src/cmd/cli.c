@@ -1,4 +1,5 @@
 #include "cmd/cli.h"
+#include "cmd/commands.h"
 #include "base/limits.h"
 
 #include <pwd.h>
@@ -116,13 +117,16 @@ int cli_conf(struct cli *c, bool warnings)
     return EXIT_CONFIG;
 }
 
-static str config_name(struct cli *c)
+const char *config_default(void)
 {
     const char *env = getenv("AMBIT_CONFIG");
+    return env && *env ? env : "ambit.json";
+}
+
+static str config_name(struct cli *c)
+{
     str given = args_get(&c->args, "config");
-    if (given.n)
-        return str_dup(&c->arena, given);
-    return env && *env ? str_dup(&c->arena, str_z(env)) : S("ambit.json");
+    return str_dup(&c->arena, given.n ? given : str_z(config_default()));
 }
 
 /* ---- the gateway ---- */

@@ -25,7 +25,7 @@ static const char USAGE[] =
     "       ambit secret list           names, and when they were set\n"
     "       ambit secret remove NAME\n"
     "\n"
-    "  -c CONFIG   configuration file (default ./ambit.json)\n";
+    "  -c CONFIG   configuration file (default $AMBIT_CONFIG, else ./ambit.json)\n";
 
 struct job {
     struct arena arena;
@@ -238,8 +238,10 @@ static int run(const char *config, int (*fn)(struct job *j), const char *name)
 
 int cmd_secret(int argc, char **argv)
 {
-    const char *config = "ambit.json";
-    for (int c; (c = getopt(argc, argv, "c:h")) != -1;) {
+    const char *config = config_default();
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
+    for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (c != 'c') {
             fputs(USAGE, c == 'h' ? stdout : stderr);
             return c == 'h' ? 0 : EXIT_USAGE;

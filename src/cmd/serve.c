@@ -7,7 +7,7 @@
 static const char USAGE[] =
     "usage: ambit serve [-c CONFIG] [--allow-unsandboxed]\n"
     "\n"
-    "  -c CONFIG              configuration file (default ./ambit.json)\n"
+    "  -c CONFIG              configuration file (default $AMBIT_CONFIG, else ./ambit.json)\n"
     "  --allow-unsandboxed    go on where the kernel cannot wall off files (no Landlock)\n";
 
 int cmd_serve(int argc, char **argv)
@@ -16,7 +16,7 @@ int cmd_serve(int argc, char **argv)
                                             {"allow-unsandboxed", no_argument, NULL, 'u'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    struct supervisor_options o = {.config_path = "ambit.json"};
+    struct supervisor_options o = {.config_path = config_default()};
     for (int c; (c = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         if (c == 'c') {
             o.config_path = optarg;
