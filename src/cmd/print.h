@@ -2,7 +2,7 @@
  *
  * Much of what is shown was written by agents and by systems that nobody vouches for, so nothing of
  * it reaches the terminal raw: control characters, and characters that are invisible or change the
- * direction of what follows, are shown as \uXXXX. Pure but for table_print. */
+ * direction of what follows, are shown as \u and four digits. Pure but for table_print. */
 #pragma once
 #include "base/arena.h"
 #include "base/json.h"
