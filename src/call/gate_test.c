@@ -454,6 +454,28 @@ static void test_close_is_the_end(void **state)
     assert_non_null(strstr(h->text, "revoked"));
 }
 
+/* The close overtakes a call whose intent is being committed: recorded, and never sent. */
+static void test_close_overtakes_a_commit(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 9);
+    str token = token_of(b, t);
+    call(b, token, "shop__refund", "{\"amount\":5}", "");
+    char hold[64];
+    keep(hold, sizeof hold, str_z(b->heard.hold));
+    approve(b, hold);
+    struct msg_call m = {.proof = {.kind = PROOF_TOKEN, .token = token},
+                         .tool = S("shop__refund"),
+                         .args = S("{\"amount\":5}")};
+    gate_call(&b->g, EDGE, 77, &m);
+    gate_close_task(&b->g, t, TASK_REVOKED, S("stop"), S("ann"), NULL, NULL);
+    store_flush(b->g.store);
+    assert_int_equal(b->heard.type, MSG_REFUSED);
+    assert_non_null(strstr(b->heard.text, "ended before the call was sent"));
+    assert_int_equal(b->g.counts.outcomes[OUTCOME_NOT_SENT], 1);
+    assert_int_equal(map_count(&b->g.live), 0);
+}
+
 static void test_outcomes_have_an_owner(void **state)
 {
     struct bed *b = *state;
@@ -593,6 +615,7 @@ int main(void)
         T(test_own_approval),
         T(test_budget_is_exact),
         T(test_close_is_the_end),
+        T(test_close_overtakes_a_commit),
         T(test_outcomes_have_an_owner),
         T(test_delegation_narrows),
         T(test_list_shows_the_tasks_tools),

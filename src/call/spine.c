@@ -356,7 +356,6 @@ static void release(struct gate *g, struct live_call *c, str args)
 struct waiting {
     struct gate *g;
     struct live_call *call;
-    struct hold *approval;
     struct arena arena;
     str args;
     bool internal;
@@ -366,7 +365,14 @@ static void on_recorded(void *arg, const struct store_result *r)
 {
     struct waiting *w = arg;
     struct live_call *c = w->call;
-    if (r->outcome == STORE_COMMITTED && w->internal) {
+    struct err err;
+    if (r->outcome == STORE_COMMITTED && !task_is_live(c->task, clock_wall_ms(), &err)) {
+        /* Closed while the commit was under way: what is not out yet stays in. */
+        answer_refused(w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
+                       S("Refused: the task ended before the call was sent. Nothing was sent."),
+                       (str){0}, NULL);
+        live_settle(w->g, c, OUTCOME_NOT_SENT, "task_ended");
+    } else if (r->outcome == STORE_COMMITTED && w->internal) {
         gate_run_internal(w->g, c, w->args);
     } else if (r->outcome == STORE_COMMITTED) {
         release(w->g, c, w->args);
@@ -459,7 +465,7 @@ static void allow(struct work *w)
     struct waiting *wait = calloc(1, sizeof *wait);
     if (!wait)
         abort();
-    *wait = (struct waiting){.g = g, .call = c, .approval = w->approval, .internal = internal};
+    *wait = (struct waiting){.g = g, .call = c, .internal = internal};
     wait->args = str_dup(&wait->arena, w->m->args);
     gate_submit(g, t, on_recorded, wait);
 }
