@@ -57,8 +57,6 @@ static void write_agent(struct jw *w, const struct conf_agent *g)
             jw_ki64(w, S("uid"), g->uid);
         if (g->gid >= 0)
             jw_ki64(w, S("gid"), g->gid);
-        write_set(w, S("path"), g->exe_path);
-        write_set(w, S("sha256"), g->exe_sha256);
         jw_end_obj(w);
     }
     write_strs(w, S("ambit"), g->ambit, g->ambit_n);

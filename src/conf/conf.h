@@ -52,7 +52,6 @@ struct conf_agent {
     int64_t assessed_ms; /* midnight UTC of the last assessment; 0: never */
     /* Selectors: all that are set must match the peer (kernel's credentials). */
     int64_t uid, gid; /* -1: any */
-    str exe_path, exe_sha256;
     bool attestable; /* at least one selector is set */
     bool bearer;     /* may use bearer task tokens where the listener allows them */
     str *ambit;      /* patterns "binding/tool", '*' allowed: the most it may be granted */

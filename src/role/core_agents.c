@@ -2,9 +2,7 @@
  * What the edge asks later in this connection's name is judged by its number, so an edge cannot
  * claim an identity. */
 #include "role/core_int.h"
-#include "base/hex.h"
 #include "base/log.h"
-#include "crypto/hash.h"
 #include "os/peer.h"
 
 #include <stdio.h>
@@ -18,35 +16,11 @@ struct agent_conn {
     struct watch *watch; /* on the process: its identity dies with it */
 };
 
-static bool exe_digest_is(const struct peer *peer, str wanted, struct err *err)
-{
-    int fd;
-    char hex[HASH_HEX_SIZE], piece[65536];
-    struct sha256 sum;
-    ssize_t n;
-    if (!peer_exe_open(peer, &fd, err))
-        return false;
-    sha256_begin(&sum);
-    while ((n = read(fd, piece, sizeof piece)) > 0)
-        sha256_add(&sum, str_of(piece, (size_t)n));
-    close(fd);
-    struct hash h = sha256_end(&sum);
-    return n == 0 && str_eq(hash_hex(&h, hex), wanted);
-}
-
-/* Every selector that is set must match; what cannot be read does not match. */
+/* Every selector that is set must match. */
 static bool matches(const struct conf_agent *agent, const struct peer *peer)
 {
-    ARENA_SCOPE struct arena a = {0};
-    struct err err;
-    str path;
-    if (!agent->attestable || (agent->uid >= 0 && agent->uid != (int64_t)peer->uid) ||
-        (agent->gid >= 0 && agent->gid != (int64_t)peer->gid))
-        return false;
-    if (agent->exe_path.n &&
-        (!peer_exe_path(peer, &a, &path, &err) || !str_eq(path, agent->exe_path)))
-        return false;
-    return !agent->exe_sha256.n || exe_digest_is(peer, agent->exe_sha256, &err);
+    return agent->attestable && (agent->uid < 0 || agent->uid == (int64_t)peer->uid) &&
+           (agent->gid < 0 || agent->gid == (int64_t)peer->gid);
 }
 
 static const struct conf_agent *agent_of(const struct conf *conf, const struct peer *peer,

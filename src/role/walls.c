@@ -48,27 +48,10 @@ static bool plan_edge(struct plan *p, const struct role_env *env, struct err *er
     return !bad || err_peer(err, "addresses are not a run of names and addresses");
 }
 
-/* The folder of a program that is attested by its hash must be readable. The folder, since a
- * program that is upgraded is another file. */
 static bool plan_core(struct plan *p, const struct role_env *env, struct err *err)
 {
     add_directory(p, env, DIRECTORY_STORE);
     add(p, S("/proc"), SANDBOX_READ);
-    for (size_t i = 0; i < env->conf.agents_n; i++) {
-        const struct conf_agent *agent = &env->conf.agents[i];
-        if (!agent->exe_sha256.n)
-            continue;
-        str folder = agent->exe_path;
-        while (folder.n > 1 && folder.p[folder.n - 1] != '/')
-            folder.n--;
-        if (folder.n > 1) {
-            add(p, folder, SANDBOX_READ);
-            continue;
-        }
-        add(p, S("/usr"), SANDBOX_READ);
-        add(p, S("/opt"), SANDBOX_READ);
-        add(p, S("/home"), SANDBOX_READ);
-    }
     return true;
 }
 
