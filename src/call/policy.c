@@ -3,8 +3,8 @@
 #include "base/hex.h"
 #include "base/rand.h"
 #include "call/schema_text.h"
-#include "cedar/guard.h"
-#include "cedar/validate.h"
+#include "cedar/eval/guard.h"
+#include "cedar/check/validate.h"
 #include "guardrails.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The context of a call: its task, its chain, the declared arguments as typed values, the time, the
  * approval. What has no exact Cedar form is refused, never rounded (design section 7). */
 #include "call/policy_int.h"
-#include "cedar/ext.h"
+#include "cedar/value/ext.h"
 
 #include <time.h>
 

@@ -20,8 +20,8 @@
  * index selects; the caller resets the arena between decisions. Templates are kept in the set but
  * never evaluated. */
 #pragma once
-#include "cedar/entities.h"
-#include "cedar/parse.h"
+#include "cedar/value/entities.h"
+#include "cedar/policy/parse.h"
 
 enum { CEDAR_POLICIES_MAX = 1 << 20 };
 

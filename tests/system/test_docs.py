@@ -151,3 +151,20 @@ def test_the_schema_is_shown_as_it_is(ambit_binary, tmp_path):
     assert shown.startswith(head)
     refund = re.search(r'  action "helpdesk/refund".*?\n  };\n', schema, re.S).group(0)
     assert refund in shown
+
+
+def test_rooms_of_cedar_depend_one_way():
+    """A room of src/cedar includes headers of rooms before it only (tests and fuzz targets may use all)."""
+    cedar = ROOT / "src" / "cedar"
+    rooms = re.search(r"foreach room : \[(.*?)\]", (cedar / "meson.build").read_text(), re.S).group(1)
+    rooms = re.findall(r"'(\w+)'", rooms)
+    assert sorted(rooms) == sorted(p.name for p in cedar.iterdir() if p.is_dir())
+    wrong = []
+    for level, room in enumerate(rooms):
+        for path in sorted((cedar / room).glob("*.[ch]")):
+            if path.stem.endswith(("_test", "_fuzz")):
+                continue
+            for used in re.findall(r'#include "cedar/(\w+)/', path.read_text()):
+                if rooms.index(used) > level:
+                    wrong.append(f"{room}/{path.name} includes cedar/{used}")
+    assert not wrong, wrong

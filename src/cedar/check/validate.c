@@ -1,0 +1,296 @@
+#include "cedar/check/validate.h"
+#include "cedar/check/check.h"
+
+/* ---- names: known at all, wherever they stand, dead code included ---- */
+
+/* Guessing is dear: only for what will be shown. */
+static void report_unknown_type(struct checker *c, str type, struct cedar_span span)
+{
+    struct cedar_diag *one = check_report(c, FIND_UNKNOWN_ENTITY_TYPE, span,
+                                          "the schema has no entity type `%.*s`", STR(type));
+    struct name_guess g = {.wanted = type};
+    for (size_t i = 0; one && i < c->s->etype_count; i++)
+        name_guess_try(&g, c->s->etypes[i].name);
+    if (g.best.n)
+        check_help(c, one, "did you mean `%.*s`?", STR(g.best));
+}
+
+static void report_unknown_action(struct checker *c, const struct cedar_uid *uid,
+                                  struct cedar_span span)
+{
+    struct cedar_diag *one =
+        check_report(c, FIND_UNKNOWN_ACTION, span, "the schema has no action %.*s::\"%.*s\"",
+                     STR(uid->type), STR(str_take(uid->id, 80)));
+    const struct schema_action *best = NULL;
+    struct name_guess g = {.wanted = uid->id};
+    for (size_t i = 0; one && i < c->s->action_count; i++) {
+        const struct schema_action *x = &c->s->actions[i];
+        name_guess_try(&g, x->uid.id);
+        if (g.best.p == x->uid.id.p)
+            best = x;
+    }
+    if (best)
+        check_help(c, one, "did you mean %.*s::\"%.*s\"?", STR(best->uid.type), STR(best->uid.id));
+}
+
+static void check_type_name(struct checker *c, str type, struct cedar_span span)
+{
+    if (!schema_is_action_type(type) && !schema_etype(c->s, type))
+        report_unknown_type(c, type, span);
+}
+
+static void check_uid_name(struct checker *c, const struct cedar_uid *uid, struct cedar_span span)
+{
+    const struct schema_etype *e = schema_etype(c->s, uid->type);
+    if (schema_is_action_type(uid->type)) {
+        if (!schema_action(c->s, uid))
+            report_unknown_action(c, uid, span);
+    } else if (!e) {
+        report_unknown_type(c, uid->type, span);
+    } else if (e->is_enum && !map_get(&e->ids, uid->id)) {
+        check_report(c, FIND_UNKNOWN_ENUM_ID, span, "`%.*s` has no entity \"%.*s\"", STR(e->name),
+                     STR(str_take(uid->id, 80)));
+    }
+}
+
+static void check_expr_names(struct checker *c, const struct cedar_expr *e)
+{
+    if (e->kind == CEDAR_E_LITERAL && e->value.kind == CEDAR_ENTITY)
+        check_uid_name(c, e->value.uid, e->span);
+    if (e->kind == CEDAR_E_IS)
+        check_type_name(c, e->name, e->span);
+    for (uint32_t i = 0; i < e->kid_count; i++)
+        check_expr_names(c, e->kids[i]);
+}
+
+static void check_names(struct checker *c)
+{
+    for (int v = CEDAR_PRINCIPAL; v <= CEDAR_RESOURCE; v++) {
+        const struct cedar_scope *scope = &c->policy->scope[v];
+        if (scope->op == CEDAR_SCOPE_IS || scope->op == CEDAR_SCOPE_IS_IN)
+            check_type_name(c, scope->type, scope->type_span);
+        for (size_t i = 0; i < scope->uid_count; i++)
+            check_uid_name(c, &scope->uids[i].uid, scope->uids[i].span);
+    }
+    for (size_t i = 0; i < c->policy->condition_count; i++)
+        check_expr_names(c, c->policy->conditions[i].body);
+}
+
+/* ---- the scope, decided per environment without the checker ---- */
+
+/* Always false, sometimes, or always true for principals (resources) of this type. */
+static const struct ctype *scope_of_type(const struct schema *s, const struct cedar_scope *scope,
+                                         uint32_t type)
+{
+    const struct schema_etype *is = NULL, *uid = NULL;
+    bool wants_is = scope->op == CEDAR_SCOPE_IS || scope->op == CEDAR_SCOPE_IS_IN;
+    if (wants_is)
+        is = schema_etype(s, scope->type);
+    if (wants_is && (!is || is->index != type))
+        return &ctype_false;
+    if (scope->op == CEDAR_SCOPE_ANY || scope->op == CEDAR_SCOPE_IS)
+        return &ctype_true;
+    if (scope->slot != CEDAR_SLOT_NONE || scope->uid_count == 0)
+        return &ctype_bool;
+    uid = schema_etype(s, scope->uids[0].uid.type);
+    if (!uid)
+        return &ctype_false;
+    bool possible = scope->op == CEDAR_SCOPE_EQ ? uid->index == type
+                                                : schema_etype_can_be_in(s, type, uid->index);
+    return possible ? &ctype_bool : &ctype_false;
+}
+
+static bool action_in_scope(const struct schema *s, const struct cedar_scope *scope,
+                            const struct schema_action *x)
+{
+    if (scope->op == CEDAR_SCOPE_ANY)
+        return true;
+    for (size_t i = 0; i < scope->uid_count; i++) {
+        const struct schema_action *y = schema_action(s, &scope->uids[i].uid);
+        if (y && (scope->op == CEDAR_SCOPE_EQ ? x == y : schema_action_is_in(x, y)))
+            return true;
+    }
+    return false;
+}
+
+/* `action in [..]` is a set literal like any other. */
+static void check_action_list(struct checker *c)
+{
+    const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
+    if (scope->op != CEDAR_SCOPE_IN_SET || c->mode != CTYPE_STRICT)
+        return;
+    if (scope->uid_count == 0)
+        check_report(c, FIND_EMPTY_SET, scope->span, "an empty set literal has no type");
+    for (size_t i = 1; i < scope->uid_count; i++) {
+        str first = scope->uids[0].uid.type, other = scope->uids[i].uid.type;
+        if (!str_eq(first, other))
+            check_report(c, FIND_INCOMPATIBLE_TYPES, scope->span,
+                         "%.*s and %.*s are not compatible", STR(first), STR(other));
+    }
+}
+
+/* ---- one environment ---- */
+
+/* The type of scope and conditions together. */
+static struct answer check_conditions(struct checker *c, const struct ctype *scope)
+{
+    struct answer all = answer_ok(scope);
+    for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
+        const struct cedar_condition *one = &c->policy->conditions[i];
+        struct answer x = check_as(c, all.caps, one->body, &expect_bool);
+        all = answer_and(c, all, one->unless ? answer_not(x) : x);
+    }
+    return all;
+}
+
+struct tally {
+    bool applicable; /* some environment satisfies the scope */
+    bool possible;   /* in some environment the conditions may hold */
+};
+
+static void check_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                      uint32_t resource, const struct ctype *scope, struct tally *t)
+{
+    c->env = (struct request_env){.action = x,
+                                  .types = {[CEDAR_PRINCIPAL] = c->s->etypes[principal].type,
+                                            [CEDAR_ACTION] = x->etype->type,
+                                            [CEDAR_RESOURCE] = c->s->etypes[resource].type,
+                                            [CEDAR_CONTEXT] = x->context}};
+    t->applicable = true;
+    struct answer a = check_conditions(c, scope);
+    t->possible = t->possible || !answer_is_false(a);
+    arena_reset(&c->scratch);
+}
+
+static void check_action(struct checker *c, const struct schema_action *x, struct tally *t)
+{
+    const struct cedar_scope *scope = c->policy->scope;
+    for (size_t i = 0; i < x->principals.count && !c->gave_up; i++) {
+        uint32_t p = x->principals.items[i];
+        const struct ctype *ps = scope_of_type(c->s, &scope[CEDAR_PRINCIPAL], p);
+        for (size_t j = 0; ps->kind != CTYPE_FALSE && j < x->resources.count && !c->gave_up; j++) {
+            uint32_t r = x->resources.items[j];
+            const struct ctype *rs = scope_of_type(c->s, &scope[CEDAR_RESOURCE], r);
+            c->steps++;
+            if (rs->kind != CTYPE_FALSE)
+                check_env(c, x, p, r, ps->kind == CTYPE_TRUE ? rs : ps, t);
+        }
+    }
+}
+
+static struct tally check_envs(struct checker *c)
+{
+    struct tally t = {0};
+    const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
+    if (scope->op == CEDAR_SCOPE_EQ) {
+        const struct schema_action *x = schema_action(c->s, &scope->uids[0].uid);
+        if (x)
+            check_action(c, x, &t);
+        return t;
+    }
+    for (size_t i = 0; i < c->s->action_count && !c->gave_up; i++)
+        if (action_in_scope(c->s, scope, &c->s->actions[i]))
+            check_action(c, &c->s->actions[i], &t);
+    return t;
+}
+
+/* ---- help when nothing applies ---- */
+
+/* Whether `in` in place of `==` on this side would let some principal (resource) type through. */
+static bool in_would_fit(const struct checker *c, enum cedar_var side)
+{
+    struct cedar_scope scope = c->policy->scope[side];
+    bool fits = false;
+    if (scope.op != CEDAR_SCOPE_EQ || scope.slot != CEDAR_SLOT_NONE)
+        return false;
+    scope.op = CEDAR_SCOPE_IN;
+    for (size_t i = 0; i < c->s->action_count; i++) {
+        const struct schema_action *x = &c->s->actions[i];
+        struct schema_set types = side == CEDAR_PRINCIPAL ? x->principals : x->resources;
+        if (!action_in_scope(c->s, &c->policy->scope[CEDAR_ACTION], x))
+            continue;
+        for (size_t j = 0; j < types.count; j++) {
+            if (scope_of_type(c->s, &c->policy->scope[side], types.items[j])->kind != CTYPE_FALSE)
+                return false;
+            fits = fits || scope_of_type(c->s, &scope, types.items[j])->kind != CTYPE_FALSE;
+        }
+    }
+    return fits;
+}
+
+static void report_not_applicable(struct checker *c)
+{
+    struct cedar_diag *one =
+        check_report(c, FIND_NO_APPLICABLE_ACTION, c->policy->span,
+                     "no action in the schema applies to such a principal and resource");
+    bool principal = in_would_fit(c, CEDAR_PRINCIPAL), resource = in_would_fit(c, CEDAR_RESOURCE);
+    if (principal || resource)
+        check_help(c, one, "write `in` in place of `==` for the %s",
+                   principal && resource ? "principal and the resource"
+                   : principal           ? "principal"
+                                         : "resource");
+    else
+        check_help(c, one, "compare the policy's scope with `appliesTo` of its actions");
+}
+
+/* ---- texts that look like others ---- */
+
+/* Characters that change how a line looks without being seen: directional controls, zero widths. */
+static bool is_hidden(str s, size_t i)
+{
+    const unsigned char *p = (const unsigned char *)s.p + i;
+    if (s.n - i < 3)
+        return s.n - i == 2 && p[0] == 0xd8 && p[1] == 0x9c; /* U+061C */
+    if (p[0] == 0xe2 && p[1] == 0x80)
+        return (p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae);
+    if (p[0] == 0xe2 && p[1] == 0x81)
+        return p[2] >= 0xa6 && p[2] <= 0xa9;
+    return (p[0] == 0xd8 && p[1] == 0x9c) || (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf);
+}
+
+/* The written text: what is escaped is seen. */
+static void check_look(struct checker *c)
+{
+    struct cedar_span span = c->policy->span;
+    str text = str_take(c->d->source, span.end);
+    for (uint32_t i = span.start; i < text.n; i++) {
+        if (!is_hidden(text, i))
+            continue;
+        check_report(c, FIND_SUSPICIOUS_TEXT, (struct cedar_span){i, i + 3},
+                     "an invisible character changes how this line looks");
+        return;
+    }
+}
+
+/* ---- policies ---- */
+
+bool validate_policy(const struct schema *s, const struct cedar_policy *p, enum validate_mode mode,
+                     struct cedar_diags *d)
+{
+    struct checker c = {.s = s,
+                        .mode = mode == VALIDATE_STRICT ? CTYPE_STRICT : CTYPE_PERMISSIVE,
+                        .d = d,
+                        .policy = p,
+                        .first_diag = d->count};
+    check_names(&c);
+    check_action_list(&c);
+    struct tally t = check_envs(&c);
+    if (!t.applicable)
+        report_not_applicable(&c);
+    if (!t.possible && c.errors == 0)
+        check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
+    check_look(&c);
+    arena_fini(&c.scratch);
+    map_fini(&c.shapes);
+    map_fini(&c.numbers);
+    return c.errors == 0;
+}
+
+bool validate_policies(const struct schema *s, const struct cedar_policies *ps,
+                       enum validate_mode mode, struct cedar_diags *d)
+{
+    bool ok = true;
+    for (size_t i = 0; i < ps->count; i++)
+        ok = validate_policy(s, &ps->items[i], mode, d) && ok;
+    return ok;
+}

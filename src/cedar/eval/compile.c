@@ -1,0 +1,256 @@
+/* Syntax tree to stack code. */
+#include "cedar/eval/code.h"
+
+static size_t emit(struct code *c, enum op op, uint32_t arg, uint32_t wide)
+{
+    struct instr i = {.op = (uint8_t)op, .arg = arg, .wide = wide};
+    PUSH(c->arena, c->instrs, c->count, c->cap, i);
+    return c->count - 1;
+}
+
+/* What the instruction takes from and leaves on the stack. */
+static void stack_moves(struct code *c, size_t takes, size_t leaves)
+{
+    c->stack = c->stack - takes + leaves;
+    if (c->stack > c->stack_max)
+        c->stack_max = c->stack;
+}
+
+static void land_here(struct code *c, size_t jump)
+{
+    c->instrs[jump].arg = (uint32_t)c->count;
+}
+
+static uint32_t add_names(struct code *c, const str *names, size_t n)
+{
+    uint32_t first = (uint32_t)c->name_count;
+    for (size_t i = 0; i < n; i++)
+        PUSH(c->arena, c->names, c->name_count, c->name_cap, names[i]);
+    return first;
+}
+
+static void emit_const(struct code *c, struct cedar_value v)
+{
+    emit(c, OP_CONST, (uint32_t)c->const_count, 0);
+    PUSH(c->arena, c->consts, c->const_count, c->const_cap, v);
+    stack_moves(c, 0, 1);
+}
+
+/* ---- what is the same for every request ---- */
+
+static bool fold(struct arena *a, const struct cedar_expr *e, struct cedar_value *out);
+
+static bool fold_kids(struct arena *a, const struct cedar_expr *e, struct cedar_value **out)
+{
+    struct cedar_value *values = ARENA_ARRAY(a, struct cedar_value, e->kid_count);
+    for (uint32_t i = 0; i < e->kid_count; i++) {
+        if (!fold(a, e->kids[i], &values[i]))
+            return false;
+    }
+    *out = values;
+    return true;
+}
+
+static bool fold_record(struct arena *a, const struct cedar_expr *e, struct cedar_value *out)
+{
+    struct cedar_field *fields = ARENA_ARRAY(a, struct cedar_field, e->kid_count);
+    for (uint32_t i = 0; i < e->kid_count; i++) {
+        fields[i].name = e->names[i];
+        if (!fold(a, e->kids[i], &fields[i].value))
+            return false;
+    }
+    return cedar_record_of(fields, e->kid_count, out);
+}
+
+/* Only what cannot fail: what fails must do so at each request, where it is reached. */
+static bool fold(struct arena *a, const struct cedar_expr *e, struct cedar_value *out)
+{
+    struct cedar_value *kids;
+    struct err ignored;
+    switch (e->kind) {
+    case CEDAR_E_LITERAL:
+        *out = e->value;
+        return true;
+    case CEDAR_E_SET:
+        if (!fold_kids(a, e, &kids))
+            return false;
+        *out = cedar_set_of(kids, e->kid_count);
+        return true;
+    case CEDAR_E_RECORD:
+        return fold_record(a, e, out);
+    case CEDAR_E_CALL:
+        return e->kid_count == 1 && e->kids[0]->kind == CEDAR_E_LITERAL && fold_kids(a, e, &kids) &&
+               cedar_fn_call(a, e->fn, kids, 1, out, &ignored);
+    default:
+        return false;
+    }
+}
+
+/* ---- expressions ---- */
+
+static void code_kids(struct code *c, const struct cedar_expr *e)
+{
+    for (uint32_t i = 0; i < e->kid_count; i++)
+        code_expr(c, e->kids[i]);
+}
+
+/* Jumps of one chain are linked through their arg until the end is known. */
+static void code_chain(struct code *c, const struct cedar_expr *e, enum op op)
+{
+    enum { NONE = UINT32_MAX };
+    uint32_t last = NONE;
+    for (uint32_t i = 0; i + 1 < e->kid_count; i++) {
+        code_expr(c, e->kids[i]);
+        last = (uint32_t)emit(c, op, last, 0);
+        stack_moves(c, 1, 0);
+    }
+    code_expr(c, e->kids[e->kid_count - 1]);
+    emit(c, OP_BOOL, 0, 0);
+    while (last != NONE) {
+        uint32_t before = c->instrs[last].arg;
+        land_here(c, last);
+        last = before;
+    }
+}
+
+static void code_if(struct code *c, const struct cedar_expr *e)
+{
+    code_expr(c, e->kids[0]);
+    size_t to_else = emit(c, OP_JUMP_UNLESS, 0, 0);
+    stack_moves(c, 1, 0);
+    code_expr(c, e->kids[1]);
+    size_t to_end = emit(c, OP_JUMP, 0, 0);
+    stack_moves(c, 1, 0);
+    land_here(c, to_else);
+    code_expr(c, e->kids[2]);
+    land_here(c, to_end);
+}
+
+static void code_folded_left(struct code *c, const struct cedar_expr *e)
+{
+    code_expr(c, e->kids[0]);
+    for (uint32_t i = 1; i < e->kid_count; i++) {
+        code_expr(c, e->kids[i]);
+        enum op op = OP_MUL;
+        if (e->kind == CEDAR_E_SUM)
+            op = e->minus[i] ? OP_SUB : OP_ADD;
+        emit(c, op, 0, 0);
+        stack_moves(c, 2, 1);
+    }
+}
+
+static void code_is(struct code *c, const struct cedar_expr *e)
+{
+    uint32_t name = add_names(c, &e->name, 1);
+    code_expr(c, e->kids[0]);
+    if (e->kid_count == 1) {
+        emit(c, OP_IS, name, 0);
+        return;
+    }
+    size_t jump = emit(c, OP_IS_OR_JUMP, 0, name);
+    code_expr(c, e->kids[1]);
+    emit(c, OP_IN, 0, 0);
+    stack_moves(c, 2, 1);
+    land_here(c, jump);
+}
+
+static void code_like(struct code *c, const struct cedar_expr *e)
+{
+    code_kids(c, e);
+    emit(c, OP_LIKE, (uint32_t)c->pattern_count, 0);
+    PUSH(c->arena, c->patterns, c->pattern_count, c->pattern_cap, e->pattern);
+}
+
+static void code_composite(struct code *c, const struct cedar_expr *e)
+{
+    struct cedar_value v;
+    if (fold(c->arena, e, &v)) {
+        emit_const(c, v);
+        return;
+    }
+    code_kids(c, e);
+    if (e->kind == CEDAR_E_SET)
+        emit(c, OP_SET, e->kid_count, 0);
+    else if (e->kind == CEDAR_E_RECORD)
+        emit(c, OP_RECORD, add_names(c, e->names, e->name_count), e->kid_count);
+    else
+        emit(c, OP_CALL, (uint32_t)e->fn, e->kid_count);
+    stack_moves(c, e->kid_count, 1);
+}
+
+/* Kinds that are their kids, then one instruction without more to it. */
+static const uint8_t plain_ops[] = {
+    [CEDAR_E_NOT] = OP_NOT,
+    [CEDAR_E_NEG] = OP_NEG,
+    [CEDAR_E_EQ] = OP_EQ,
+    [CEDAR_E_NE] = OP_NE,
+    [CEDAR_E_LT] = OP_LT,
+    [CEDAR_E_LE] = OP_LE,
+    [CEDAR_E_GT] = OP_GT,
+    [CEDAR_E_GE] = OP_GE,
+    [CEDAR_E_IN] = OP_IN,
+    [CEDAR_E_CONTAINS] = OP_CONTAINS,
+    [CEDAR_E_CONTAINS_ALL] = OP_CONTAINS_ALL,
+    [CEDAR_E_CONTAINS_ANY] = OP_CONTAINS_ANY,
+    [CEDAR_E_IS_EMPTY] = OP_IS_EMPTY,
+    [CEDAR_E_HAS_TAG] = OP_HAS_TAG,
+    [CEDAR_E_GET_TAG] = OP_GET_TAG,
+};
+
+void code_expr(struct code *c, const struct cedar_expr *e)
+{
+    switch (e->kind) {
+    case CEDAR_E_LITERAL:
+        emit_const(c, e->value);
+        return;
+    case CEDAR_E_VAR:
+        emit(c, OP_VAR, (uint32_t)e->var, 0);
+        stack_moves(c, 0, 1);
+        return;
+    case CEDAR_E_IF:
+        code_if(c, e);
+        return;
+    case CEDAR_E_AND:
+        code_chain(c, e, OP_AND);
+        return;
+    case CEDAR_E_OR:
+        code_chain(c, e, OP_OR);
+        return;
+    case CEDAR_E_SUM:
+    case CEDAR_E_PRODUCT:
+        code_folded_left(c, e);
+        return;
+    case CEDAR_E_HAS:
+        code_kids(c, e);
+        emit(c, OP_HAS, add_names(c, e->names, e->name_count), e->name_count);
+        return;
+    case CEDAR_E_ATTR:
+        code_kids(c, e);
+        emit(c, OP_ATTR, add_names(c, &e->name, 1), 0);
+        return;
+    case CEDAR_E_IS:
+        code_is(c, e);
+        return;
+    case CEDAR_E_LIKE:
+        code_like(c, e);
+        return;
+    case CEDAR_E_SET:
+    case CEDAR_E_RECORD:
+    case CEDAR_E_CALL:
+        code_composite(c, e);
+        return;
+    default:
+        code_kids(c, e);
+        emit(c, plain_ops[e->kind], 0, 0);
+        stack_moves(c, e->kid_count, 1);
+    }
+}
+
+void code_conditions(struct code *c, const struct cedar_policy *p)
+{
+    for (size_t i = 0; i < p->condition_count; i++) {
+        code_expr(c, p->conditions[i].body);
+        emit(c, p->conditions[i].unless ? OP_UNLESS : OP_WHEN, 0, 0);
+        stack_moves(c, 1, 0);
+    }
+}

@@ -1,0 +1,403 @@
+/* Runs stack code. Every operator checks its operands; the first that does not fit ends the policy.
+ */
+#include "cedar/eval/code.h"
+
+void machine_init(struct machine *m, const struct code *code, const struct cedar_request *req,
+                  const struct cedar_entities *entities, struct arena *scratch)
+{
+    *m = (struct machine){.code = code, .req = req, .entities = entities, .scratch = scratch};
+    m->known[CEDAR_PRINCIPAL] = cedar_entities_find(entities, &req->principal);
+    m->known[CEDAR_ACTION] = cedar_entities_find(entities, &req->action);
+    m->known[CEDAR_RESOURCE] = cedar_entities_find(entities, &req->resource);
+    m->stack = ARENA_ARRAY(scratch, struct cedar_value, code->stack_max);
+}
+
+/* ---- errors ---- */
+
+static bool type_error(const char *want, const struct cedar_value *got, struct err *err)
+{
+    return err_input(err, "type error: expected %s, got %s", want, cedar_kind_name(got->kind));
+}
+
+static bool want(enum cedar_kind kind, const struct cedar_value *v, struct err *err)
+{
+    return v->kind == kind || type_error(cedar_kind_name(kind), v, err);
+}
+
+/* ---- entities ---- */
+
+static const struct cedar_entity *entity_of(const struct machine *m, const struct cedar_uid *uid)
+{
+    if (uid == &m->req->principal)
+        return m->known[CEDAR_PRINCIPAL];
+    if (uid == &m->req->resource)
+        return m->known[CEDAR_RESOURCE];
+    if (uid == &m->req->action)
+        return m->known[CEDAR_ACTION];
+    return cedar_entities_find(m->entities, uid);
+}
+
+static bool no_entity(const struct cedar_uid *uid, struct err *err)
+{
+    return err_input(err, "entity `%.*s::\"%.*s\"` does not exist", STR(uid->type), STR(uid->id));
+}
+
+static bool no_attr(const char *what, const struct cedar_uid *uid, str name, struct err *err)
+{
+    return err_input(err, "`%.*s::\"%.*s\"` does not have the %s `%.*s`", STR(uid->type),
+                     STR(uid->id), what, STR(name));
+}
+
+static struct cedar_value variable(const struct machine *m, enum cedar_var var)
+{
+    switch (var) {
+    case CEDAR_PRINCIPAL:
+        return cedar_entity_value(&m->req->principal);
+    case CEDAR_ACTION:
+        return cedar_entity_value(&m->req->action);
+    case CEDAR_RESOURCE:
+        return cedar_entity_value(&m->req->resource);
+    default:
+        return m->req->context ? *m->req->context : cedar_empty_record;
+    }
+}
+
+static bool attribute(const struct machine *m, str name, struct cedar_value *v, struct err *err)
+{
+    const struct cedar_value *found;
+    if (v->kind == CEDAR_RECORD) {
+        found = cedar_record_get(v, name);
+        if (!found)
+            return err_input(err, "record does not have the attribute `%.*s`", STR(name));
+    } else if (v->kind == CEDAR_ENTITY) {
+        const struct cedar_entity *e = entity_of(m, v->uid);
+        if (!e)
+            return no_entity(v->uid, err);
+        found = cedar_record_get(&e->attrs, name);
+        if (!found)
+            return no_attr("attribute", v->uid, name, err);
+    } else {
+        return type_error("a record or an entity", v, err);
+    }
+    *v = *found;
+    return true;
+}
+
+/* x has a.b is (x has a) && (x.a has b). */
+static bool has(const struct machine *m, const str *names, size_t n, struct cedar_value *v,
+                struct err *err)
+{
+    struct cedar_value at = *v;
+    for (size_t i = 0; i < n; i++) {
+        const struct cedar_value *found = NULL;
+        if (at.kind == CEDAR_RECORD) {
+            found = cedar_record_get(&at, names[i]);
+        } else if (at.kind == CEDAR_ENTITY) {
+            const struct cedar_entity *e = entity_of(m, at.uid);
+            found = e ? cedar_record_get(&e->attrs, names[i]) : NULL;
+        } else {
+            return type_error("a record or an entity", &at, err);
+        }
+        if (!found) {
+            *v = cedar_bool(false);
+            return true;
+        }
+        at = *found;
+    }
+    *v = cedar_bool(true);
+    return true;
+}
+
+static bool tag(const struct machine *m, bool get, struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_ENTITY, &v[0], err) || !want(CEDAR_STRING, &v[1], err))
+        return false;
+    str name = cedar_str(v[1]);
+    const struct cedar_uid *uid = v[0].uid;
+    const struct cedar_entity *e = entity_of(m, uid);
+    const struct cedar_value *found = e ? cedar_record_get(&e->tags, name) : NULL;
+    if (!get) {
+        v[0] = cedar_bool(found != NULL);
+        return true;
+    }
+    if (!e)
+        return no_entity(uid, err);
+    if (!found)
+        return no_attr("tag", uid, name, err);
+    v[0] = *found;
+    return true;
+}
+
+static bool is_in(const struct machine *m, const struct cedar_uid *uid,
+                  const struct cedar_entity *e, const struct cedar_uid *other)
+{
+    return cedar_uid_eq(uid, other) || (e && cedar_entity_has_ancestor(m->entities, e, other));
+}
+
+/* On the right: an entity, or a set of nothing but entities. */
+static bool in(const struct machine *m, struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_ENTITY, &v[0], err))
+        return false;
+    const struct cedar_uid *uid = v[0].uid;
+    const struct cedar_entity *e = entity_of(m, uid);
+    bool found = false;
+    if (v[1].kind == CEDAR_ENTITY) {
+        found = is_in(m, uid, e, v[1].uid);
+    } else if (v[1].kind == CEDAR_SET) {
+        for (uint32_t i = 0; i < v[1].n; i++) {
+            if (!want(CEDAR_ENTITY, &v[1].items[i], err))
+                return false;
+        }
+        for (uint32_t i = 0; i < v[1].n && !found; i++)
+            found = is_in(m, uid, e, v[1].items[i].uid);
+    } else {
+        return type_error("an entity or a set of entities", &v[1], err);
+    }
+    v[0] = cedar_bool(found);
+    return true;
+}
+
+static bool is_type(str type, const struct cedar_value *v, bool *out, struct err *err)
+{
+    if (!want(CEDAR_ENTITY, v, err))
+        return false;
+    *out = str_eq(v->uid->type, type);
+    return true;
+}
+
+/* ---- numbers ---- */
+
+static bool arithmetic(enum op op, struct cedar_value *v, struct err *err)
+{
+    int64_t r;
+    bool over;
+    if (!want(CEDAR_LONG, &v[0], err) || !want(CEDAR_LONG, &v[1], err))
+        return false;
+    if (op == OP_ADD)
+        over = __builtin_add_overflow(v[0].i, v[1].i, &r);
+    else if (op == OP_SUB)
+        over = __builtin_sub_overflow(v[0].i, v[1].i, &r);
+    else
+        over = __builtin_mul_overflow(v[0].i, v[1].i, &r);
+    if (over)
+        return err_input(err, "integer overflow: %lld %c %lld", (long long)v[0].i,
+                         op == OP_ADD   ? '+'
+                         : op == OP_SUB ? '-'
+                                        : '*',
+                         (long long)v[1].i);
+    v[0] = cedar_long(r);
+    return true;
+}
+
+static bool compare(enum op op, struct cedar_value *v, struct err *err)
+{
+    uint8_t kind = v[0].kind;
+    if (kind != CEDAR_LONG && kind != CEDAR_DATETIME && kind != CEDAR_DURATION)
+        return type_error("long, datetime or duration", &v[0], err);
+    if (!want(kind, &v[1], err))
+        return false;
+    int64_t a = v[0].i, b = v[1].i;
+    bool r = op == OP_LT ? a < b : op == OP_LE ? a <= b : op == OP_GT ? a > b : a >= b;
+    v[0] = cedar_bool(r);
+    return true;
+}
+
+static bool negate(struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_LONG, v, err))
+        return false;
+    if (v->i == INT64_MIN)
+        return err_input(err, "integer overflow: -(%lld)", (long long)v->i);
+    v->i = -v->i;
+    return true;
+}
+
+/* ---- sets, records, calls ---- */
+
+static bool contains(enum op op, struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_SET, &v[0], err))
+        return false;
+    if (op == OP_CONTAINS) {
+        v[0] = cedar_bool(cedar_set_has(&v[0], &v[1]));
+        return true;
+    }
+    if (!want(CEDAR_SET, &v[1], err))
+        return false;
+    bool all = op == OP_CONTAINS_ALL, r = all;
+    for (uint32_t i = 0; i < v[1].n && r == all; i++)
+        r = cedar_set_has(&v[0], &v[1].items[i]);
+    v[0] = cedar_bool(r);
+    return true;
+}
+
+static void make_set(const struct machine *m, struct cedar_value *v, size_t n)
+{
+    struct cedar_value *items = arena_dup(m->scratch, v, n * sizeof *v);
+    *v = cedar_set_of(items, n);
+}
+
+static bool make_record(const struct machine *m, const str *names, struct cedar_value *v, size_t n,
+                        struct err *err)
+{
+    struct cedar_field *fields = ARENA_ARRAY(m->scratch, struct cedar_field, n);
+    for (size_t i = 0; i < n; i++)
+        fields[i] = (struct cedar_field){names[i], v[i]};
+    return cedar_record_of(fields, n, v) || err_input(err, "a record has the same name twice");
+}
+
+static bool like(const struct cedar_pattern *p, struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_STRING, v, err))
+        return false;
+    *v = cedar_bool(cedar_pattern_match(p, cedar_str(*v)));
+    return true;
+}
+
+/* ---- the loop ---- */
+
+/* Instructions that look at the stack only. v is the first of their operands. */
+static bool run_plain(const struct machine *m, const struct instr *i, struct cedar_value *v,
+                      struct err *err)
+{
+    const struct code *c = m->code;
+    bool b;
+    switch ((enum op)i->op) {
+    case OP_ATTR:
+        return attribute(m, c->names[i->arg], v, err);
+    case OP_HAS:
+        return has(m, c->names + i->arg, i->wide, v, err);
+    case OP_HAS_TAG:
+    case OP_GET_TAG:
+        return tag(m, i->op == OP_GET_TAG, v, err);
+    case OP_NOT:
+        if (!want(CEDAR_BOOL, v, err))
+            return false;
+        v->b = !v->b;
+        return true;
+    case OP_NEG:
+        return negate(v, err);
+    case OP_ADD:
+    case OP_SUB:
+    case OP_MUL:
+        return arithmetic((enum op)i->op, v, err);
+    case OP_EQ:
+    case OP_NE:
+        v[0] = cedar_bool(cedar_value_eq(&v[0], &v[1]) == (i->op == OP_EQ));
+        return true;
+    case OP_LT:
+    case OP_LE:
+    case OP_GT:
+    case OP_GE:
+        return compare((enum op)i->op, v, err);
+    case OP_IN:
+        return in(m, v, err);
+    case OP_IS:
+        if (!is_type(c->names[i->arg], v, &b, err))
+            return false;
+        *v = cedar_bool(b);
+        return true;
+    case OP_LIKE:
+        return like(c->patterns[i->arg], v, err);
+    case OP_CONTAINS:
+    case OP_CONTAINS_ALL:
+    case OP_CONTAINS_ANY:
+        return contains((enum op)i->op, v, err);
+    case OP_IS_EMPTY:
+        if (!want(CEDAR_SET, v, err))
+            return false;
+        *v = cedar_bool(v->n == 0);
+        return true;
+    case OP_SET:
+        make_set(m, v, i->arg);
+        return true;
+    case OP_RECORD:
+        return make_record(m, c->names + i->arg, v, i->wide, err);
+    case OP_CALL:
+        return cedar_fn_call(m->scratch, (enum cedar_fn)i->arg, v, i->wide, v, err);
+    default:
+        return want(CEDAR_BOOL, v, err); /* OP_BOOL */
+    }
+}
+
+/* How many values an instruction takes. */
+static size_t operands(const struct instr *i)
+{
+    switch ((enum op)i->op) {
+    case OP_SET:
+        return i->arg;
+    case OP_RECORD:
+    case OP_CALL:
+        return i->wide;
+    case OP_ATTR:
+    case OP_HAS:
+    case OP_NOT:
+    case OP_NEG:
+    case OP_IS:
+    case OP_LIKE:
+    case OP_IS_EMPTY:
+    case OP_BOOL:
+        return 1;
+    default:
+        return 2;
+    }
+}
+
+enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err)
+{
+    const struct code *c = m->code;
+    struct cedar_value *top = m->stack; /* one past the last value */
+    bool b;
+    for (size_t at = from; at < to;) {
+        const struct instr *i = &c->instrs[at++];
+        switch ((enum op)i->op) {
+        case OP_CONST:
+            *top++ = c->consts[i->arg];
+            break;
+        case OP_VAR:
+            *top++ = variable(m, (enum cedar_var)i->arg);
+            break;
+        case OP_AND:
+        case OP_OR:
+            if (!want(CEDAR_BOOL, &top[-1], err))
+                return RUN_FAILED;
+            if (top[-1].b == (i->op == OP_OR))
+                at = i->arg;
+            else
+                top--;
+            break;
+        case OP_IS_OR_JUMP:
+            if (!is_type(c->names[i->wide], &top[-1], &b, err))
+                return RUN_FAILED;
+            if (!b) {
+                top[-1] = cedar_bool(false);
+                at = i->arg;
+            }
+            break;
+        case OP_JUMP:
+            at = i->arg;
+            break;
+        case OP_JUMP_UNLESS:
+            if (!want(CEDAR_BOOL, --top, err))
+                return RUN_FAILED;
+            if (!top->b)
+                at = i->arg;
+            break;
+        case OP_WHEN:
+        case OP_UNLESS:
+            if (!want(CEDAR_BOOL, --top, err))
+                return RUN_FAILED;
+            if (top->b == (i->op == OP_UNLESS))
+                return RUN_FALSE;
+            break;
+        default: {
+            struct cedar_value *first = top - operands(i);
+            if (!run_plain(m, i, first, err))
+                return RUN_FAILED;
+            top = first + 1;
+        }
+        }
+    }
+    return RUN_TRUE;
+}

@@ -1,0 +1,121 @@
+#include "cedar/schema/finding.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define ERR  CEDAR_ERROR
+#define WARN CEDAR_WARNING
+
+const struct finding_info finding_infos[FIND_COUNT] = {
+    [FIND_SCHEMA_SYNTAX] = {"schema-syntax", ERR, NULL},
+    [FIND_SCHEMA_RESERVED] = {"schema-reserved", ERR, "choose another name"},
+    [FIND_SCHEMA_DUPLICATE] = {"schema-duplicate", ERR, "keep one of them"},
+    [FIND_SCHEMA_SHADOW] = {"schema-shadow", ERR,
+                            "rename one of them, or move it out of the empty namespace"},
+    [FIND_SCHEMA_UNKNOWN_TYPE] = {"schema-unknown-type", ERR, NULL},
+    [FIND_SCHEMA_UNKNOWN_ACTION] = {"schema-unknown-action", ERR, "declare it, or mend its name"},
+    [FIND_SCHEMA_CYCLE] = {"schema-cycle", ERR, "break the cycle"},
+    [FIND_SCHEMA_NOT_RECORD] = {"schema-not-record", ERR, "use a record: {..}"},
+    [FIND_SCHEMA_APPLIES_TO] = {"schema-applies-to", ERR,
+                                "an action that is only a group has no appliesTo at all"},
+    [FIND_SCHEMA_LIMIT] = {"schema-limit", ERR, "split or simplify it"},
+    [FIND_SCHEMA_SHADOWS_BUILTIN] = {"schema-shadows-builtin", WARN,
+                                     "the built-in type remains reachable as __cedar::.."},
+    [FIND_SCHEMA_SHADOWS_ENTITY] = {"schema-shadows-entity", WARN,
+                                    "references in this namespace mean the common type"},
+
+    [FIND_UNKNOWN_ENTITY_TYPE] = {"unknown-entity-type", ERR, NULL},
+    [FIND_UNKNOWN_ACTION] = {"unknown-action", ERR, NULL},
+    [FIND_UNKNOWN_ENUM_ID] = {"unknown-enum-id", ERR, "use one of the ids the schema lists"},
+    [FIND_NO_APPLICABLE_ACTION] = {"no-applicable-action", ERR, NULL},
+
+    [FIND_UNEXPECTED_TYPE] = {"unexpected-type", ERR, NULL},
+    [FIND_INCOMPATIBLE_TYPES] = {"incompatible-types", ERR, NULL},
+    [FIND_UNKNOWN_ATTRIBUTE] = {"unknown-attribute", ERR, NULL},
+    [FIND_OPTIONAL_ATTRIBUTE] = {"optional-attribute", ERR, NULL},
+    [FIND_UNSAFE_TAG] = {"unsafe-tag", ERR, "test with .hasTag(..) && first"},
+    [FIND_NO_TAGS] = {"no-tags", ERR, "declare `tags` for the entity type in the schema"},
+    [FIND_EMPTY_SET] = {"empty-set", ERR, "use .isEmpty() to test for an empty set"},
+    [FIND_ARGUMENT_COUNT] = {"argument-count", ERR, NULL},
+    [FIND_ARGUMENT_VALUE] = {"argument-value", ERR, NULL},
+    [FIND_ARGUMENT_NOT_LITERAL] = {"argument-not-literal", ERR,
+                                   "write the text between quotes, or let the schema give the "
+                                   "attribute the extension type"},
+    [FIND_TOO_MUCH] = {"too-much", ERR, "split the policy, or shorten the list of types"},
+
+    [FIND_IMPOSSIBLE_POLICY] = {"impossible-policy", WARN,
+                                "its conditions contradict the schema or each other"},
+    [FIND_SUSPICIOUS_TEXT] =
+        {"suspicious-text", WARN,
+         "write such characters as escapes (\\u{..}) so that readers see them"},
+
+    [FIND_REQUEST_ACTION] = {"request-action", ERR, NULL},
+    [FIND_REQUEST_PRINCIPAL_TYPE] = {"request-principal-type", ERR, NULL},
+    [FIND_REQUEST_RESOURCE_TYPE] = {"request-resource-type", ERR, NULL},
+    [FIND_REQUEST_PRINCIPAL] = {"request-principal", ERR, NULL},
+    [FIND_REQUEST_RESOURCE] = {"request-resource", ERR, NULL},
+    [FIND_REQUEST_ENUM_ID] = {"request-enum-id", ERR, NULL},
+    [FIND_REQUEST_CONTEXT] = {"request-context", ERR, NULL},
+
+    [FIND_ENTITY_TYPE] = {"entity-type", ERR, NULL},
+    [FIND_ENTITY_ENUM_ID] = {"entity-enum-id", ERR, NULL},
+    [FIND_ENTITY_MISSING_ATTRIBUTE] = {"entity-missing-attribute", ERR, NULL},
+    [FIND_ENTITY_UNEXPECTED_ATTRIBUTE] = {"entity-unexpected-attribute", ERR, NULL},
+    [FIND_ENTITY_ATTRIBUTE_TYPE] = {"entity-attribute-type", ERR, NULL},
+    [FIND_ENTITY_UNEXPECTED_TAG] = {"entity-unexpected-tag", ERR, NULL},
+    [FIND_ENTITY_TAG_TYPE] = {"entity-tag-type", ERR, NULL},
+    [FIND_ENTITY_ANCESTOR] = {"entity-ancestor", ERR, NULL},
+    [FIND_ENTITY_ACTION] = {"entity-action", ERR, NULL},
+};
+
+struct cedar_diag *finding_add(struct cedar_diags *d, enum finding f, struct cedar_span span,
+                               const char *fmt, ...)
+{
+    char text[390];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    bool cut = n >= (int)sizeof text;
+    for (size_t end = sizeof text - 1; cut && end > 0 && (text[end] & 0x80); end--)
+        text[end] = '\0'; /* never half a character */
+    const struct finding_info *info = &finding_infos[f];
+    return cedar_diag(d, info->severity, info->code, span, info->help, "%s%s", text,
+                      cut ? "..." : "");
+}
+
+enum { GUESS_BYTES_MAX = 64 };
+
+/* Number of bytes to insert, drop or change to make one of the other. */
+static size_t edit_distance(str x, str y)
+{
+    size_t row[GUESS_BYTES_MAX + 1];
+    for (size_t j = 0; j <= y.n; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= x.n; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= y.n; j++) {
+            size_t best = diagonal + (x.p[i - 1] != y.p[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[y.n];
+}
+
+void name_guess_try(struct name_guess *g, str known)
+{
+    if (known.n > GUESS_BYTES_MAX || g->wanted.n > GUESS_BYTES_MAX || known.n == 0)
+        return;
+    size_t allowed = ((g->wanted.n > known.n ? g->wanted.n : known.n) + 2) / 3;
+    size_t distance = edit_distance(g->wanted, known);
+    if (distance > allowed || (g->best.n && distance >= g->distance))
+        return;
+    g->best = known;
+    g->distance = distance;
+}

@@ -1,0 +1,271 @@
+#include "cedar/text/lex.h"
+
+struct lexer {
+    struct arena *arena;
+    str text;
+    size_t at;
+    struct cedar_token *items;
+    size_t count, cap;
+    struct cedar_diags *diags;
+};
+
+static const char *const token_names[] = {
+    [CEDAR_T_END] = "the end of the text",
+    [CEDAR_T_IDENT] = "a name",
+    [CEDAR_T_NUMBER] = "a number",
+    [CEDAR_T_STRING] = "a string",
+    [CEDAR_T_SLOT] = "a slot",
+    [CEDAR_T_QUESTION] = "`?`",
+    [CEDAR_T_AT] = "`@`",
+    [CEDAR_T_DOT] = "`.`",
+    [CEDAR_T_COMMA] = "`,`",
+    [CEDAR_T_SEMICOLON] = "`;`",
+    [CEDAR_T_COLON] = "`:`",
+    [CEDAR_T_PATH] = "`::`",
+    [CEDAR_T_LPAREN] = "`(`",
+    [CEDAR_T_RPAREN] = "`)`",
+    [CEDAR_T_LBRACE] = "`{`",
+    [CEDAR_T_RBRACE] = "`}`",
+    [CEDAR_T_LBRACKET] = "`[`",
+    [CEDAR_T_RBRACKET] = "`]`",
+    [CEDAR_T_EQ] = "`==`",
+    [CEDAR_T_NE] = "`!=`",
+    [CEDAR_T_LT] = "`<`",
+    [CEDAR_T_LE] = "`<=`",
+    [CEDAR_T_GE] = "`>=`",
+    [CEDAR_T_GT] = "`>`",
+    [CEDAR_T_OR] = "`||`",
+    [CEDAR_T_AND] = "`&&`",
+    [CEDAR_T_PLUS] = "`+`",
+    [CEDAR_T_MINUS] = "`-`",
+    [CEDAR_T_STAR] = "`*`",
+    [CEDAR_T_SLASH] = "`/`",
+    [CEDAR_T_PERCENT] = "`%`",
+    [CEDAR_T_NOT] = "`!`",
+    [CEDAR_T_ASSIGN] = "`=`",
+};
+
+/* Longest first, so that the first match is the right one. */
+static const struct {
+    str text;
+    enum cedar_token_kind kind;
+} signs[] = {
+    {S("::"), CEDAR_T_PATH},    {S("=="), CEDAR_T_EQ},       {S("!="), CEDAR_T_NE},
+    {S("<="), CEDAR_T_LE},      {S(">="), CEDAR_T_GE},       {S("||"), CEDAR_T_OR},
+    {S("&&"), CEDAR_T_AND},     {S("@"), CEDAR_T_AT},        {S("."), CEDAR_T_DOT},
+    {S(","), CEDAR_T_COMMA},    {S(";"), CEDAR_T_SEMICOLON}, {S(":"), CEDAR_T_COLON},
+    {S("("), CEDAR_T_LPAREN},   {S(")"), CEDAR_T_RPAREN},    {S("{"), CEDAR_T_LBRACE},
+    {S("}"), CEDAR_T_RBRACE},   {S("["), CEDAR_T_LBRACKET},  {S("]"), CEDAR_T_RBRACKET},
+    {S("<"), CEDAR_T_LT},       {S(">"), CEDAR_T_GT},        {S("+"), CEDAR_T_PLUS},
+    {S("-"), CEDAR_T_MINUS},    {S("*"), CEDAR_T_STAR},      {S("/"), CEDAR_T_SLASH},
+    {S("%"), CEDAR_T_PERCENT},  {S("!"), CEDAR_T_NOT},       {S("="), CEDAR_T_ASSIGN},
+    {S("?"), CEDAR_T_QUESTION},
+};
+
+/* Unicode White_Space beyond ASCII, in UTF-8. */
+static const str wide_spaces[] = {
+    S("\xc2\x85"),     S("\xc2\xa0"),     S("\xe1\x9a\x80"), S("\xe2\x80\x80"), S("\xe2\x80\x81"),
+    S("\xe2\x80\x82"), S("\xe2\x80\x83"), S("\xe2\x80\x84"), S("\xe2\x80\x85"), S("\xe2\x80\x86"),
+    S("\xe2\x80\x87"), S("\xe2\x80\x88"), S("\xe2\x80\x89"), S("\xe2\x80\x8a"), S("\xe2\x80\xa8"),
+    S("\xe2\x80\xa9"), S("\xe2\x80\xaf"), S("\xe2\x81\x9f"), S("\xe3\x80\x80"),
+};
+
+const char *cedar_token_name(enum cedar_token_kind k)
+{
+    return token_names[k];
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+static bool is_name_start(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+static bool is_name(char c)
+{
+    return is_name_start(c) || is_digit(c);
+}
+
+bool cedar_is_ident(str s)
+{
+    if (s.n == 0 || !is_name_start(s.p[0]))
+        return false;
+    for (size_t i = 1; i < s.n; i++) {
+        if (!is_name(s.p[i]))
+            return false;
+    }
+    return true;
+}
+
+bool cedar_is_reserved(str word)
+{
+    static const str words[] = {S("true"), S("false"), S("if"),   S("then"), S("else"),
+                                S("in"),   S("is"),    S("like"), S("has"),  S("__cedar")};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (str_eq(word, words[i]))
+            return true;
+    }
+    return false;
+}
+
+static char peek(const struct lexer *l, size_t ahead)
+{
+    return l->at + ahead < l->text.n ? l->text.p[l->at + ahead] : '\0';
+}
+
+static size_t wide_space(str rest)
+{
+    for (size_t i = 0; i < sizeof wide_spaces / sizeof wide_spaces[0]; i++) {
+        if (str_starts(rest, wide_spaces[i]))
+            return wide_spaces[i].n;
+    }
+    return 0;
+}
+
+static void skip_space(struct lexer *l)
+{
+    while (l->at < l->text.n) {
+        char c = l->text.p[l->at];
+        if (c == ' ' || (c >= '\t' && c <= '\r')) {
+            l->at++;
+        } else if (c == '/' && peek(l, 1) == '/') {
+            while (l->at < l->text.n && l->text.p[l->at] != '\n' && l->text.p[l->at] != '\r')
+                l->at++;
+        } else {
+            size_t wide = (c & 0x80) ? wide_space(str_skip(l->text, l->at)) : 0;
+            if (wide == 0)
+                return;
+            l->at += wide;
+        }
+    }
+}
+
+static void push(struct lexer *l, enum cedar_token_kind kind, size_t start, str text)
+{
+    if (l->count == l->cap) {
+        size_t cap = l->cap ? l->cap * 2 : 64;
+        struct cedar_token *items = ARENA_ARRAY(l->arena, struct cedar_token, cap);
+        if (l->count)
+            memcpy(items, l->items, l->count * sizeof *items);
+        l->items = items;
+        l->cap = cap;
+    }
+    l->items[l->count++] = (struct cedar_token){
+        .kind = kind, .span = {(uint32_t)start, (uint32_t)l->at}, .text = text};
+}
+
+static void lex_word(struct lexer *l, enum cedar_token_kind kind, size_t start)
+{
+    size_t from = l->at;
+    while (is_name(peek(l, 0)))
+        l->at++;
+    push(l, kind, start, str_of(l->text.p + from, l->at - from));
+}
+
+static void lex_number(struct lexer *l)
+{
+    size_t start = l->at;
+    while (is_digit(peek(l, 0)))
+        l->at++;
+    push(l, CEDAR_T_NUMBER, start, str_of(l->text.p + start, l->at - start));
+}
+
+static bool lex_string(struct lexer *l)
+{
+    size_t start = l->at++;
+    while (l->at < l->text.n && l->text.p[l->at] != '"') {
+        if (l->text.p[l->at] == '\\' && l->at + 1 < l->text.n && l->text.p[l->at + 1] != '\n')
+            l->at++;
+        else if (l->text.p[l->at] == '\\')
+            break;
+        l->at++;
+    }
+    if (peek(l, 0) != '"') {
+        cedar_diag(l->diags, CEDAR_ERROR, "unterminated-string",
+                   (struct cedar_span){(uint32_t)start, (uint32_t)start + 1},
+                   "end the string with a double quote; write a quote inside it as \\\"",
+                   "this string has no end");
+        return false;
+    }
+    l->at++;
+    push(l, CEDAR_T_STRING, start, str_of(l->text.p + start + 1, l->at - start - 2));
+    return true;
+}
+
+static bool lex_sign(struct lexer *l)
+{
+    str rest = str_skip(l->text, l->at);
+    for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+        if (str_starts(rest, signs[i].text)) {
+            size_t start = l->at;
+            l->at += signs[i].text.n;
+            push(l, signs[i].kind, start, str_of(l->text.p + start, signs[i].text.n));
+            return true;
+        }
+    }
+    return false;
+}
+
+static void bad_character(struct lexer *l)
+{
+    size_t start = l->at++;
+    while (l->at < l->text.n && (l->text.p[l->at] & 0xc0) == 0x80)
+        l->at++;
+    str c = str_of(l->text.p + start, l->at - start);
+    struct cedar_span span = {(uint32_t)start, (uint32_t)l->at};
+    if (str_eq(c, S("\xef\xbb\xbf")))
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span,
+                   "save the file without a byte order mark",
+                   "a byte order mark is no part of the language");
+    else if (c.n == 1 && (c.p[0] < 0x20 || c.p[0] == 0x7f))
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span, "remove it",
+                   "control character 0x%02x", (unsigned)(unsigned char)c.p[0]);
+    else
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span,
+                   "such characters belong in strings and comments only",
+                   "unexpected character `%.*s`", STR(c));
+}
+
+/* False to stop: what follows an open string would only be noise. */
+static bool lex_one(struct lexer *l)
+{
+    char c = peek(l, 0);
+    if (is_name_start(c)) {
+        lex_word(l, CEDAR_T_IDENT, l->at);
+    } else if (is_digit(c)) {
+        lex_number(l);
+    } else if (c == '"') {
+        return lex_string(l);
+    } else if (c == '?' && is_name_start(peek(l, 1))) {
+        l->at++;
+        lex_word(l, CEDAR_T_SLOT, l->at - 1);
+    } else if (!lex_sign(l)) {
+        bad_character(l);
+    }
+    return true;
+}
+
+bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar_diags *d)
+{
+    size_t errors = d->errors;
+    if (text.n > CEDAR_TEXT_BYTES_MAX) {
+        cedar_diag(d, CEDAR_ERROR, "too-long", (struct cedar_span){0}, "split it",
+                   "the text has more than %d bytes", CEDAR_TEXT_BYTES_MAX);
+        return false;
+    }
+    if (!str_is_utf8(text)) {
+        cedar_diag(d, CEDAR_ERROR, "character", (struct cedar_span){0}, "save it as UTF-8",
+                   "the text is not UTF-8");
+        return false;
+    }
+    struct lexer l = {.arena = a, .text = text, .diags = d};
+    for (skip_space(&l); l.at < text.n; skip_space(&l)) {
+        if (!lex_one(&l))
+            break;
+    }
+    push(&l, CEDAR_T_END, l.at, (str){0});
+    *out = (struct cedar_tokens){l.items, l.count};
+    return d->errors == errors;
+}
