@@ -16,9 +16,9 @@
  * number of them.
  *
  * Writing takes the forms that the official engine gives to a policy read from text: chains nest to
- * the left, `has a.b` becomes a chain of &&, a pattern has one element a character. So reading what
- * was written gives an equal tree except that such a `has` stays spelled out, and that a chain in
- * parentheses at the left end of the same chain, (a && b) && c, has lost them.
+ * the left, `has a.b` becomes a chain of &&, a pattern has one element a character, `action in [a]`
+ * loses its brackets. So reading what was written gives an equal tree but for these two forms and
+ * the parentheses of a chain at the left end of the same chain, (a && b) && c.
  *
  * Unknown members are refused where the official engine refuses them: it lets them pass beside the
  * op All, == and in, and in `has`. Stricter than it: arrays in place of objects ("conditions":
