@@ -35,12 +35,6 @@
 enum { CEDAR_POLICY_JSON_DEPTH_MAX = 2048 }; /* a chain of n terms is 2n deep */
 extern const struct json_limits cedar_policy_json_limits;
 
-enum cedar_want {
-    CEDAR_WANT_STATIC = 0,
-    CEDAR_WANT_TEMPLATE,
-    CEDAR_WANT_EITHER,
-};
-
 /* id is borrowed. Spans are empty. */
 MUST_USE bool cedar_policy_from_json(struct arena *a, const json *v, str id, enum cedar_want want,
                                      struct cedar_policy *out, struct err *err);
