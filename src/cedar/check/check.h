@@ -27,7 +27,7 @@ struct check_note {
     uint32_t env;             /* the environment it was last looked at in, from 1 */
     uint32_t seen;            /* environments in which it was looked at (so is not dead code) */
     uint32_t never;           /* those of them in which it is certainly false */
-    bool guarded;             /* ATTR: a test before it tells that the attribute exists */
+    bool guarded;             /* ATTR: it is known to exist, by type or by a test before it */
 };
 
 struct checker {
@@ -84,6 +84,11 @@ void checker_init(struct checker *c, const struct schema *s, const struct cedar_
                   const struct validate_options *how, struct cedar_diags *d);
 void checker_fini(struct checker *c);
 struct check_tally check_envs(struct checker *c);
+/* The same for one environment; false if the scope does not admit it. */
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource);
+/* Every name in the policy is known, dead code included; scope lists have a type. */
+void check_words(struct checker *c);
 /* Whether the scope admits principals (resources) of this type: always false, sometimes, always. */
 const struct ctype *check_scope_type(const struct schema *s, const struct cedar_scope *scope,
                                      uint32_t type);

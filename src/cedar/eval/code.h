@@ -33,9 +33,10 @@ enum op {
     OP_CONTAINS_ALL,
     OP_CONTAINS_ANY,
     OP_IS_EMPTY,
-    OP_SET,         /* of the top arg values */
-    OP_RECORD,      /* of the top wide values, named names[arg ..] */
-    OP_CALL,        /* function arg, of the top wide values */
+    OP_SET,    /* of the top arg values */
+    OP_RECORD, /* of the top wide values, named names[arg ..] */
+    OP_CALL,   /* function arg, of the top wide values */
+    OP_FAIL,
     OP_AND,         /* top false: jump to arg, keeping it; true: pop */
     OP_OR,          /* top true: jump to arg, keeping it; false: pop */
     OP_BOOL,        /* top must be a bool */

@@ -239,6 +239,10 @@ void code_expr(struct code *c, const struct cedar_expr *e)
     case CEDAR_E_CALL:
         code_composite(c, e);
         return;
+    case CEDAR_E_ERROR:
+        emit(c, OP_FAIL, 0, 0);
+        stack_moves(c, 0, 1);
+        return;
     default:
         code_kids(c, e);
         emit(c, plain_ops[e->kind], 0, 0);

@@ -367,6 +367,9 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
             else
                 top--;
             break;
+        case OP_FAIL:
+            (void)err_input(err, "this part of the policy always fails");
+            return RUN_FAILED;
         case OP_IS_OR_JUMP:
             if (!is_type(c->names[i->wide], &top[-1], &b, err))
                 return RUN_FAILED;
