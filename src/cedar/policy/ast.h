@@ -128,13 +128,18 @@ struct cedar_policy {
     struct cedar_condition *conditions; /* all must hold, first to last */
     size_t condition_count;
     bool is_template; /* has a slot: never evaluated as it is */
+    str template_id;  /* of the template it was linked from (link.h); empty otherwise */
 };
 
+/* Static policies, templates and links, in one list. What was not read from Cedar text has an empty
+ * text, and spans of nothing. */
 struct cedar_policies {
     str name; /* of the text */
     str text;
     struct cedar_policy *items;
     size_t count;
+    size_t cap;      /* this and the next belong to cedar_policies_add (link.h) */
+    struct map *ids; /* of the items: number from 1; NULL until something is added */
 };
 
 /* The annotation's value; NULL if the policy has none of that name. */
