@@ -71,11 +71,17 @@ MUST_USE bool calls_read_entities(struct call *c, const json *v, const struct sc
 MUST_USE bool calls_read_context(struct call *c, const json *v, const struct schema *schema,
                                  const struct cedar_uid *action, struct cedar_value *out);
 
-/* A policy set, in texts of their own. */
+/* ---- call_policies.c ---- */
+/* A policy set: static policies, templates and links in one list, and the text that each stands in
+ * (empty for what came as JSON). */
 struct calls_policies {
-    const struct cedar_policies **texts;
-    size_t count, cap;
+    struct cedar_policies all;
+    str *texts; /* as many as there are policies */
+    size_t cap;
 };
+/* One policy (or template) alone. */
+MUST_USE bool calls_read_policy(struct call *c, const char *kind, str id, const json *v,
+                                bool is_template, struct cedar_policy *out, str *text);
 MUST_USE bool calls_read_policies(struct call *c, const json *v, struct calls_policies *out);
 
 /* ---- the calls ---- */
