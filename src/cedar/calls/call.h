@@ -67,7 +67,8 @@ const struct schema *calls_read_schema(struct call *c, const json *v);
 /* schema may be NULL. Action entities of the schema are in the store. */
 MUST_USE bool calls_read_entities(struct call *c, const json *v, const struct schema *schema,
                                   struct cedar_entities *out);
-/* With a schema and an action, the action must be known and the context conform. */
+/* With a schema and an action, the action must be known and the context have the attributes that
+ * it wants; whether their values conform is not looked at. */
 MUST_USE bool calls_read_context(struct call *c, const json *v, const struct schema *schema,
                                  const struct cedar_uid *action, struct cedar_value *out);
 

@@ -1,5 +1,6 @@
 /* The table of calls, and those that only look whether something can be read. */
 #include "cedar/calls/call.h"
+#include "cedar/check/conform.h"
 
 static void check_policy_set(struct call *c, const json *input)
 {
@@ -44,13 +45,16 @@ static void check_context(struct call *c, const json *input)
     const json *m[CALL_MEMBERS_MAX];
     const struct schema *schema;
     struct cedar_value context;
+    struct conform_fault fault;
     struct cedar_uid action;
     bool ok = calls_members(c, "the call", input, members, m);
     bool has_action = ok && m[2] && json_type(m[2]) != JSON_NULL;
     ok = ok && (!has_action || calls_read_uid(c, "action", m[2], &action)) &&
          read_optional_schema(c, m[1], &schema) &&
          calls_read_context(c, m[0], schema, has_action ? &action : NULL, &context);
-    (void)ok; /* the errors tell */
+    if (ok && schema && has_action &&
+        !conform_value(schema, schema_action(schema, &action)->context, &context, &fault))
+        calls_fail(c, "context%s", fault.text);
     calls_conclude(c);
 }
 
