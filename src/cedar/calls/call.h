@@ -80,10 +80,12 @@ struct calls_policies {
     str *texts; /* as many as there are policies */
     size_t cap;
 };
-/* One policy (or template) alone. */
-MUST_USE bool calls_read_policy(struct call *c, const char *kind, str id, const json *v,
-                                bool is_template, struct cedar_policy *out, str *text);
+/* One policy (or template) alone, as text or as JSON; *text is empty for the latter. */
+MUST_USE bool calls_read_policy(struct call *c, str id, const json *v, bool is_template,
+                                struct cedar_policy *out, str *text);
 MUST_USE bool calls_read_policies(struct call *c, const json *v, struct calls_policies *out);
 
 /* ---- the calls ---- */
 calls_fn calls_is_authorized, calls_validate; /* call_decide.c */
+calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, calls_template_to_text,
+    calls_text_to_parts, calls_lang_version, calls_sdk_version; /* call_convert.c */

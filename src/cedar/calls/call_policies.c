@@ -2,6 +2,7 @@
  * templates: an object by id; templateLinks: [{templateId, newId, values}]}. */
 #include "cedar/calls/call.h"
 #include "cedar/policy/link.h"
+#include "cedar/policy/policy_json.h"
 
 static void add(struct call *c, struct calls_policies *set, const struct cedar_policy *p, str text)
 {
@@ -30,17 +31,11 @@ static bool read_text(struct call *c, str what, str text, struct cedar_policies 
     return false;
 }
 
-bool calls_read_policy(struct call *c, const char *kind, str id, const json *v, bool is_template,
-                       struct cedar_policy *out, str *text)
+static bool read_policy_text(struct call *c, str what, str id, str text, bool is_template,
+                             struct cedar_policy *out)
 {
     struct cedar_policies p;
-    str what = str_fmt(c->a, "%s `%.*s`", kind, STR(str_take(id, 80)));
-    if (json_type(v) != JSON_STRING) {
-        calls_fail(c, "%.*s: must be a text, not %s", STR(what), json_type_name(json_type(v)));
-        return false;
-    }
-    *text = json_str(v);
-    if (!read_text(c, what, *text, &p))
+    if (!read_text(c, what, text, &p))
         return false;
     if (p.count != 1) {
         calls_fail(c, "%.*s: the text holds %zu policies, and one is wanted", STR(what), p.count);
@@ -57,12 +52,28 @@ bool calls_read_policy(struct call *c, const char *kind, str id, const json *v, 
     return true;
 }
 
+bool calls_read_policy(struct call *c, str id, const json *v, bool is_template,
+                       struct cedar_policy *out, str *text)
+{
+    struct err err;
+    str what =
+        str_fmt(c->a, "%s `%.*s`", is_template ? "template" : "policy", STR(str_take(id, 80)));
+    enum cedar_want want = is_template ? CEDAR_WANT_TEMPLATE : CEDAR_WANT_STATIC;
+    *text = json_str(v);
+    if (json_type(v) == JSON_STRING)
+        return read_policy_text(c, what, id, *text, is_template, out);
+    if (cedar_policy_from_json(c->a, v, id, want, out, &err))
+        return true;
+    calls_fail(c, "%s", err.text);
+    return false;
+}
+
 static void add_one(struct call *c, struct calls_policies *set, str id, const json *v,
                     bool is_template)
 {
     struct cedar_policy p;
     str text;
-    if (calls_read_policy(c, is_template ? "template" : "policy", id, v, is_template, &p, &text))
+    if (calls_read_policy(c, id, v, is_template, &p, &text))
         add(c, set, &p, text);
 }
 
@@ -82,7 +93,7 @@ static void add_text(struct call *c, struct calls_policies *set, str text)
         add(c, set, &p.items[i], text);
 }
 
-/* In an array nothing gives a policy its own id, so more than one of a kind never fit together. */
+/* In an array nothing gives a policy an id of its own; two of a kind never go together. */
 static str id_in_array(const json *v)
 {
     return json_type(v) == JSON_STRING ? S("policy0") : S("JSON policy");

@@ -1,6 +1,7 @@
 /* The table of calls, and those that only look whether something can be read. */
 #include "cedar/calls/call.h"
 #include "cedar/check/conform.h"
+#include "cedar/policy/policy_json.h"
 
 static void check_policy_set(struct call *c, const json *input)
 {
@@ -62,9 +63,13 @@ static const struct {
     const char *name;
     calls_fn *fn;
 } CALLS[] = {
-    {"isAuthorized", calls_is_authorized},     {"validate", calls_validate},
-    {"checkParsePolicySet", check_policy_set}, {"checkParseSchema", check_schema},
-    {"checkParseEntities", check_entities},    {"checkParseContext", check_context},
+    {"isAuthorized", calls_is_authorized},         {"validate", calls_validate},
+    {"checkParsePolicySet", check_policy_set},     {"checkParseSchema", check_schema},
+    {"checkParseEntities", check_entities},        {"checkParseContext", check_context},
+    {"policyToJson", calls_policy_to_json},        {"policyToText", calls_policy_to_text},
+    {"templateToJson", calls_template_to_json},    {"templateToText", calls_template_to_text},
+    {"policySetTextToParts", calls_text_to_parts}, {"getCedarVersion", calls_sdk_version},
+    {"getCedarSDKVersion", calls_sdk_version},     {"getCedarLangVersion", calls_lang_version},
 };
 
 /* True if v nests no deeper than `left` levels of arrays and objects. */
@@ -84,7 +89,7 @@ static bool is_shallow(const json *v, unsigned left)
 
 static void refuse_depth(struct call *c, const json *input)
 {
-    calls_fail(c, "the input nests deeper than %d levels", CEDAR_CALL_DEPTH_MAX);
+    calls_fail(c, "the input nests deeper than %d levels", CEDAR_POLICY_JSON_DEPTH_MAX);
     calls_failure(c, false);
 }
 
@@ -94,7 +99,7 @@ bool cedar_call(struct arena *a, str name, const json *input, struct buf *out)
     for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
         if (!str_eq(str_z(CALLS[i].name), name))
             continue;
-        calls_fn *fn = is_shallow(input, CEDAR_CALL_DEPTH_MAX) ? CALLS[i].fn : refuse_depth;
+        calls_fn *fn = is_shallow(input, CEDAR_POLICY_JSON_DEPTH_MAX) ? CALLS[i].fn : refuse_depth;
         fn(&c, input);
         return true;
     }
