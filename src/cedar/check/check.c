@@ -262,14 +262,50 @@ static check_fn *const handlers[] = {
     [CEDAR_E_CALL] = check_call,
 };
 
-struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+bool check_step(struct checker *c, struct cedar_span span)
 {
     if (++c->steps <= VALIDATE_STEPS_MAX)
-        return handlers[e->kind](c, prior, e);
+        return true;
     if (!c->gave_up)
-        check_report(c, FIND_TOO_MUCH, e->span,
+        check_report(c, FIND_TOO_MUCH, span,
                      "checking this policy for every request environment takes over %d steps",
                      VALIDATE_STEPS_MAX);
     c->gave_up = true;
-    return answer_fail(NULL);
+    return false;
+}
+
+static str address_of(const struct cedar_expr *const *e)
+{
+    return str_of((const char *)e, sizeof *e);
+}
+
+static void take_note(struct checker *c, const struct cedar_expr *e, struct answer x)
+{
+    struct check_note *note = map_get(&c->notes, address_of(&e));
+    if (!note) {
+        note = ARENA_NEW(&c->kept, struct check_note);
+        (void)map_put(&c->notes, address_of(&e), note);
+    }
+    note->type = x.type;
+    if (note->env == c->env_number)
+        return; /* looked at twice, by `is .. in` */
+    note->env = c->env_number;
+    note->seen++;
+    note->never += answer_is_false(x);
+}
+
+const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
+{
+    const struct check_note *note = map_get(&c->notes, address_of(&e));
+    return note && note->env == c->env_number ? note : NULL;
+}
+
+struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+{
+    if (!check_step(c, e->span))
+        return answer_fail(NULL);
+    struct answer x = handlers[e->kind](c, prior, e);
+    if (c->on_env)
+        take_note(c, e, x);
+    return x;
 }

@@ -300,7 +300,7 @@ static bool validates(struct arena *a, const struct schema *s, str text, enum va
     struct cedar_policies ps;
     if (!cedar_policies_parse(a, S("test"), text, &ps, d))
         fail_msg("%.*s: %.*s", STR(text), STR(d->items[0].text));
-    return validate_policies(s, &ps, mode, d);
+    return validate_policies(s, &ps, &(struct validate_options){.mode = mode}, d);
 }
 
 static bool has_code(const struct cedar_diags *d, const char *code)
@@ -409,8 +409,9 @@ static void test_table(void **state)
         for (int j = 0; j < i; j++)
             assert_string_not_equal(finding_infos[i].code, finding_infos[j].code);
     }
-    assert_int_equal(finding_infos[FIND_NO_APPLICABLE_ACTION].severity, CEDAR_ERROR);
-    assert_int_equal(finding_infos[FIND_IMPOSSIBLE_POLICY].severity, CEDAR_WARNING);
+    assert_int_equal(finding_infos[FIND_NO_APPLICABLE_ACTION].severity[CEDAR_SDK_4_12],
+                     CEDAR_ERROR);
+    assert_int_equal(finding_infos[FIND_IMPOSSIBLE_POLICY].severity[CEDAR_SDK_4_12], CEDAR_WARNING);
 }
 
 /* A policy and a schema that multiply to more work than the limit end in a finding, not in waiting.

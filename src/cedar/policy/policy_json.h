@@ -16,9 +16,9 @@
  * number of them.
  *
  * Writing takes the forms that the official engine gives to a policy read from text: chains nest to
- * the left, `has a.b` becomes a chain of &&, a pattern has one element a character. So reading what
- * was written gives an equal tree except that such a `has` stays spelled out, and that a chain in
- * parentheses at the left end of the same chain, (a && b) && c, has lost them.
+ * the left, `has a.b` becomes a chain of &&, a pattern has one element a character, `action in [a]`
+ * loses its brackets. So reading what was written gives an equal tree but for these two forms and
+ * the parentheses of a chain at the left end of the same chain, (a && b) && c.
  *
  * Unknown members are refused where the official engine refuses them: it lets them pass beside the
  * op All, == and in, and in `has`. Stricter than it: arrays in place of objects ("conditions":
@@ -34,12 +34,6 @@
 
 enum { CEDAR_POLICY_JSON_DEPTH_MAX = 2048 }; /* a chain of n terms is 2n deep */
 extern const struct json_limits cedar_policy_json_limits;
-
-enum cedar_want {
-    CEDAR_WANT_STATIC = 0,
-    CEDAR_WANT_TEMPLATE,
-    CEDAR_WANT_EITHER,
-};
 
 /* id is borrowed. Spans are empty. */
 MUST_USE bool cedar_policy_from_json(struct arena *a, const json *v, str id, enum cedar_want want,

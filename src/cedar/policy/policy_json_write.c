@@ -385,8 +385,13 @@ static void write_target(struct buf *out, const struct cedar_scope *s)
     write_uid(out, &s->uids[0].uid);
 }
 
+/* A list of one is written without the list, as the official engine does. */
 static void write_targets(struct buf *out, const struct cedar_scope *s)
 {
+    if (s->uid_count == 1) {
+        write_target(out, s);
+        return;
+    }
     buf_put(out, S("\"entities\":["));
     for (size_t i = 0; i < s->uid_count; i++) {
         if (i)
