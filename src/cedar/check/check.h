@@ -27,8 +27,9 @@ struct check_note {
     uint32_t env;             /* the environment it was last looked at in, from 1 */
     uint32_t seen;            /* environments in which it was looked at (so is not dead code) */
     uint32_t never;           /* those of them in which it is certainly false (!=: true) */
-    bool bare; /* ATTR of an entity, in some environment without a test before it that it exists */
-    bool said; /* for lint.c: reported */
+    bool guarded;             /* ATTR: it is known to exist, by type or by a test before it */
+    bool bare;                /* ATTR: in some environment it is not */
+    bool said;                /* for lint.c: reported */
 };
 
 struct answer {
@@ -85,6 +86,11 @@ void checker_init(struct checker *c, const struct schema *s, const struct cedar_
                   const struct validate_options *how, struct cedar_diags *d);
 void checker_fini(struct checker *c);
 struct check_tally check_envs(struct checker *c);
+/* The same for one environment; false if the scope does not admit it. */
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource);
+/* Every name in the policy is known, dead code included; scope lists have a type. */
+void check_words(struct checker *c);
 /* Whether the scope admits principals (resources) of this type: always false, sometimes, always. */
 const struct ctype *check_scope_type(const struct schema *s, const struct cedar_scope *scope,
                                      uint32_t type);
@@ -97,8 +103,6 @@ bool check_step(struct checker *c, struct cedar_span span);
 /* NULL unless e was looked at in this environment, or in any. */
 const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e);
 struct check_note *check_note_any(const struct checker *c, const struct cedar_expr *e);
-/* Makes it where there is none. */
-struct check_note *check_note(struct checker *c, const struct cedar_expr *e);
 struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e);
 
 /* What an operand must be; any of up to two. */

@@ -104,9 +104,6 @@ static struct answer has_of(struct checker *c, const struct caps *prior, struct 
 struct answer check_attr(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
 {
     struct receiver r = {check_as(c, prior, e->kids[0], &expect_entity_or_record), 0, e->kids[0]};
-    if (c->on_env && r.x.type && r.x.type->kind == CTYPE_ENTITY &&
-        !caps_has(prior, attr_cap(c, receiver_number(c, &r), e->name)))
-        check_note(c, e)->bare = true;
     return attr_of(c, prior, &r, e->name, e->span);
 }
 

@@ -142,6 +142,12 @@ static void check_action_list(struct checker *c)
     }
 }
 
+void check_words(struct checker *c)
+{
+    check_names(c);
+    check_action_list(c);
+}
+
 /* ---- one environment ---- */
 
 /* The type of scope and conditions together. */
@@ -171,6 +177,20 @@ static void check_env(struct checker *c, const struct schema_action *x, uint32_t
     if (c->on_env && a.ok)
         c->on_env(c, a);
     arena_reset(&c->scratch);
+}
+
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource)
+{
+    const struct cedar_scope *scope = c->policy->scope;
+    struct check_tally t = {0};
+    const struct ctype *p = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], principal);
+    const struct ctype *r = check_scope_type(c->s, &scope[CEDAR_RESOURCE], resource);
+    if (p->kind == CTYPE_FALSE || r->kind == CTYPE_FALSE ||
+        !check_scope_action(c->s, &scope[CEDAR_ACTION], x))
+        return false;
+    check_env(c, x, principal, resource, p->kind == CTYPE_TRUE ? r : p, &t);
+    return true;
 }
 
 static void check_action(struct checker *c, const struct schema_action *x, struct check_tally *t)
@@ -301,8 +321,7 @@ bool validate_policy(const struct schema *s, const struct cedar_policy *p,
     checker_init(&c, s, p, how, d);
     if (c.how.has_level)
         c.on_env = level_check_env;
-    check_names(&c);
-    check_action_list(&c);
+    check_words(&c);
     struct check_tally t = check_envs(&c);
     if (c.how.has_level)
         level_check_scope(&c);
