@@ -133,6 +133,37 @@ static void test_rows(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- comments as the lexer gives them ---- */
+
+static void test_lexed_comments(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t before;
+        bool trails;
+    } want[] = {
+        {"// a", 0, false}, {"//b", 1, true},  {"// c", 1, false}, {"//", 1, false},
+        {"// e", 2, false}, {"// f", 3, true}, {"// g", 3, false},
+    };
+    ARENA_SCOPE struct arena a = {0};
+    struct cedar_diags d;
+    struct cedar_tokens tokens;
+    struct cedar_comments all;
+    str text = S("// a \t\xe2\x80\x83\r\nx //b\r// c\n// \r\n y\n// e\n\"// no\" // f\n// g");
+    cedar_diags_init(&d, &a, S(""), text);
+    assert_true(cedar_lex_comments(&a, text, &tokens, &all, &d));
+    assert_int_equal(tokens.count, 4);
+    assert_int_equal(all.count, sizeof want / sizeof want[0]);
+    for (size_t i = 0; i < all.count; i++) {
+        const struct cedar_comment *c = &all.items[i];
+        if (!str_eq(c->text, str_z(want[i].text)) || c->before != want[i].before ||
+            c->trails != want[i].trails)
+            fail_msg("comment %zu: `%.*s` before %u", i, STR(c->text), c->before);
+        assert_true(str_starts(cedar_span_text(text, c->span), c->text));
+    }
+}
+
 /* ---- every place, every width ---- */
 
 /* All that the language has. */
@@ -397,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_lexed_comments),
         cmocka_unit_test(test_widths),
         cmocka_unit_test(test_comment_everywhere),
         cmocka_unit_test(test_comments_at_all_tokens),
