@@ -131,7 +131,7 @@ struct cedar_uid testgen_uid(struct testgen *g, uint32_t etype)
 static int64_t some_long(struct testgen *g)
 {
     static const int64_t longs[] = {0, 1, 2, 3, -1, 10, INT64_MAX, INT64_MIN};
-    return longs[testgen_below(g, testgen_chance(g, 100) ? 8 : 5)];
+    return longs[testgen_below(g, testgen_chance(g, 250) ? 8 : 5)];
 }
 
 static struct cedar_value some_ext(struct testgen *g, struct arena *a, enum ctype_ext ext)
