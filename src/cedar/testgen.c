@@ -146,7 +146,8 @@ static struct cedar_value some_ext(struct testgen *g, struct arena *a, enum ctyp
         return cedar_datetime(testgen_chance(g, 50) ? 253402300799999
                                                     : (int64_t)testgen_below(g, 4) * 43200000);
     case CTYPE_DURATION:
-        return cedar_duration((int64_t)testgen_below(g, 4) * 43200000);
+        return cedar_duration(testgen_chance(g, 100) ? INT64_MAX
+                                                     : (int64_t)testgen_below(g, 4) * 43200000);
     default:
         assert(cedar_ip_read(str_z(addresses[testgen_below(g, 4)]), ip, &err));
         return (struct cedar_value){.kind = CEDAR_IPADDR, .ip = ip};
