@@ -76,7 +76,7 @@ static bool operator_may_fail(const struct cedar_expr *e)
     if (e->kind == CEDAR_E_CALL)
         return e->fn == CEDAR_FN_OFFSET || e->fn == CEDAR_FN_DURATION_SINCE ||
                e->fn == CEDAR_FN_TO_DATE;
-    return e->kind == CEDAR_E_NEG || e->kind == CEDAR_E_SUM || e->kind == CEDAR_E_PRODUCT;
+    return e->kind == CEDAR_E_NEG;
 }
 
 struct operands {
@@ -107,7 +107,7 @@ static struct residue strict(struct evaluation *v, const struct cedar_expr *e)
     return (struct residue){made, o.may_fail || operator_may_fail(e)};
 }
 
-/* a + b + c is (a + b) + c: as much of it as is known from the left. */
+/* a + b + c is (a + b) + c: as much of it as is known from the left. What stays may overflow. */
 static struct residue folded_left(struct evaluation *v, const struct cedar_expr *e)
 {
     struct operands o = operands_of(v, e);
