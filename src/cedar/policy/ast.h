@@ -132,6 +132,13 @@ struct cedar_policy {
     str template_id;  /* of the template it was linked from (link.h); empty otherwise */
 };
 
+/* What a reader of one policy may give back. */
+enum cedar_want {
+    CEDAR_WANT_STATIC = 0,
+    CEDAR_WANT_TEMPLATE,
+    CEDAR_WANT_EITHER,
+};
+
 /* Static policies, templates and links, in one list. What was not read from Cedar text has an empty
  * text, and spans of nothing. */
 struct cedar_policies {
