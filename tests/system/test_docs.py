@@ -158,7 +158,7 @@ def test_rooms_of_cedar_depend_one_way():
     cedar = ROOT / "src" / "cedar"
     rooms = re.search(r"foreach room : \[(.*?)\]", (cedar / "meson.build").read_text(), re.S).group(1)
     rooms = re.findall(r"'(\w+)'", rooms)
-    assert sorted(rooms) == sorted(p.name for p in cedar.iterdir() if p.is_dir())
+    assert set(rooms) >= {p.name for p in cedar.iterdir() if p.is_dir()}
     wrong = []
     for level, room in enumerate(rooms):
         for path in sorted((cedar / room).glob("*.[ch]")):

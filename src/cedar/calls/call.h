@@ -67,16 +67,25 @@ const struct schema *calls_read_schema(struct call *c, const json *v);
 /* schema may be NULL. Action entities of the schema are in the store. */
 MUST_USE bool calls_read_entities(struct call *c, const json *v, const struct schema *schema,
                                   struct cedar_entities *out);
-/* With a schema and an action, the action must be known and the context conform. */
+/* With a schema and an action, the action must be known and the context have the attributes that
+ * it wants; whether their values conform is not looked at. */
 MUST_USE bool calls_read_context(struct call *c, const json *v, const struct schema *schema,
                                  const struct cedar_uid *action, struct cedar_value *out);
 
-/* A policy set, in texts of their own. */
+/* ---- call_policies.c ---- */
+/* A policy set: static policies, templates and links in one list, and the text that each stands in
+ * (empty for what came as JSON). */
 struct calls_policies {
-    const struct cedar_policies **texts;
-    size_t count, cap;
+    struct cedar_policies all;
+    str *texts; /* as many as there are policies */
+    size_t cap;
 };
+/* One policy (or template) alone, as text or as JSON; *text is empty for the latter. */
+MUST_USE bool calls_read_policy(struct call *c, str id, const json *v, bool is_template,
+                                struct cedar_policy *out, str *text);
 MUST_USE bool calls_read_policies(struct call *c, const json *v, struct calls_policies *out);
 
 /* ---- the calls ---- */
 calls_fn calls_is_authorized, calls_validate; /* call_decide.c */
+calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, calls_template_to_text,
+    calls_text_to_parts, calls_lang_version, calls_sdk_version; /* call_convert.c */

@@ -228,6 +228,13 @@ static struct answer check_var(struct checker *c, const struct caps *prior,
     return answer_ok(c->env.types[e->var]);
 }
 
+/* What has no value has every type. */
+static struct answer check_error(struct checker *c, const struct caps *prior,
+                                 const struct cedar_expr *e)
+{
+    return answer_ok(&ctype_never);
+}
+
 /* ---- the walk ---- */
 
 static check_fn *const handlers[] = {
@@ -260,16 +267,64 @@ static check_fn *const handlers[] = {
     [CEDAR_E_SET] = check_set,
     [CEDAR_E_RECORD] = check_record,
     [CEDAR_E_CALL] = check_call,
+    [CEDAR_E_ERROR] = check_error,
 };
 
-struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+bool check_step(struct checker *c, struct cedar_span span)
 {
     if (++c->steps <= VALIDATE_STEPS_MAX)
-        return handlers[e->kind](c, prior, e);
+        return true;
     if (!c->gave_up)
-        check_report(c, FIND_TOO_MUCH, e->span,
+        check_report(c, FIND_TOO_MUCH, span,
                      "checking this policy for every request environment takes over %d steps",
                      VALIDATE_STEPS_MAX);
     c->gave_up = true;
-    return answer_fail(NULL);
+    return false;
+}
+
+static str address_of(const struct cedar_expr *const *e)
+{
+    return str_of((const char *)e, sizeof *e);
+}
+
+const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
+{
+    const struct check_note *note = map_get(&c->notes, address_of(&e));
+    return note && note->env == c->env_number ? note : NULL;
+}
+
+/* A record that passes the check has the attribute; an entity may be missing from the store. */
+static bool is_guarded(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+{
+    const struct check_note *kid = check_note_of(c, e->kids[0]);
+    if (kid && kid->type && kid->type->kind == CTYPE_RECORD)
+        return true;
+    return caps_has(prior, attr_cap(c, expr_number(c, e->kids[0]), e->name));
+}
+
+static void take_note(struct checker *c, const struct caps *prior, const struct cedar_expr *e,
+                      struct answer x)
+{
+    struct check_note *note = map_get(&c->notes, address_of(&e));
+    if (!note) {
+        note = ARENA_NEW(&c->kept, struct check_note);
+        (void)map_put(&c->notes, address_of(&e), note);
+    }
+    note->type = x.type;
+    note->guarded = e->kind == CEDAR_E_ATTR && x.ok && is_guarded(c, prior, e);
+    if (note->env == c->env_number)
+        return; /* looked at twice, by `is .. in` */
+    note->env = c->env_number;
+    note->seen++;
+    note->never += answer_is_false(x);
+}
+
+struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+{
+    if (!check_step(c, e->span))
+        return answer_fail(NULL);
+    struct answer x = handlers[e->kind](c, prior, e);
+    if (c->on_env)
+        take_note(c, prior, e, x);
+    return x;
 }

@@ -21,9 +21,19 @@ struct request_env {
     const struct ctype *types[4]; /* by enum cedar_var */
 };
 
+/* What was found out about one expression, for those who look at types afterwards. */
+struct check_note {
+    const struct ctype *type; /* in scratch; good for one environment */
+    uint32_t env;             /* the environment it was last looked at in, from 1 */
+    uint32_t seen;            /* environments in which it was looked at (so is not dead code) */
+    uint32_t never;           /* those of them in which it is certainly false */
+    bool guarded;             /* ATTR: it is known to exist, by type or by a test before it */
+};
+
 struct checker {
     const struct schema *s;
     enum ctype_mode mode;
+    struct validate_options how;
     struct cedar_diags *d;
     const struct cedar_policy *policy;
     size_t first_diag; /* of this policy, in d */
@@ -35,6 +45,13 @@ struct checker {
     uint32_t next_number;
     size_t steps;
     bool gave_up; /* over VALIDATE_STEPS_MAX, and reported */
+    /* Called after each environment in which scope and conditions have a type; NULL: nobody asks,
+     * and then no notes are taken. */
+    void (*on_env)(struct checker *c);
+    void *arg;         /* of on_env */
+    struct arena kept; /* notes; emptied with the policy */
+    struct map notes;  /* address of an expression -> struct check_note */
+    uint32_t env_number;
 };
 
 struct answer {
@@ -58,7 +75,31 @@ static inline struct answer answer_after(struct answer x, bool parts_ok)
     return x.ok && parts_ok ? x : answer_fail(x.type);
 }
 
+/* ---- validate.c: one policy in all environments ---- */
+struct check_tally {
+    bool applicable; /* some environment satisfies the scope */
+    bool possible;   /* in some environment the conditions may hold */
+};
+void checker_init(struct checker *c, const struct schema *s, const struct cedar_policy *p,
+                  const struct validate_options *how, struct cedar_diags *d);
+void checker_fini(struct checker *c);
+struct check_tally check_envs(struct checker *c);
+/* The same for one environment; false if the scope does not admit it. */
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource);
+/* Every name in the policy is known, dead code included; scope lists have a type. */
+void check_words(struct checker *c);
+/* Whether the scope admits principals (resources) of this type: always false, sometimes, always. */
+const struct ctype *check_scope_type(const struct schema *s, const struct cedar_scope *scope,
+                                     uint32_t type);
+bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
+                        const struct schema_action *x);
+
 /* ---- check.c: the walk ---- */
+/* False, and reported once, when the policy has taken too many steps. */
+bool check_step(struct checker *c, struct cedar_span span);
+/* NULL unless e was looked at in this environment. */
+const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e);
 struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e);
 
 /* What an operand must be; any of up to two. */
@@ -97,6 +138,15 @@ check_fn check_eq, check_ne, check_less, check_more, check_arithmetic, check_in,
     check_record;                                             /* check_ops.c */
 check_fn check_attr, check_has, check_has_tag, check_get_tag; /* check_attr.c */
 check_fn check_call;                                          /* check_call.c */
+
+/* The attribute that every entity (record) of type t may have; NULL: none of that name. */
+const struct ctype_attr *check_find_attr(struct checker *c, const struct ctype *t, str name);
+
+/* ---- level.c ---- */
+/* on_env of a checker whose options have a level. */
+void level_check_env(struct checker *c);
+/* What the scope alone reads: only level 0 forbids that. */
+void level_check_scope(struct checker *c);
 
 /* ---- check_caps.c ---- */
 const struct caps *caps_union(struct checker *c, const struct caps *x, const struct caps *y);

@@ -15,7 +15,7 @@ static const struct ctype *entity_shape(struct checker *c, const struct ctype *t
     return shape;
 }
 
-static const struct ctype_attr *find_attr(struct checker *c, const struct ctype *t, str name)
+const struct ctype_attr *check_find_attr(struct checker *c, const struct ctype *t, str name)
 {
     if (t->kind == CTYPE_RECORD)
         return ctype_attr(t, name);
@@ -64,7 +64,7 @@ static struct answer attr_of(struct checker *c, const struct caps *prior, struct
 {
     if (!r->x.type)
         return answer_fail(NULL);
-    const struct ctype_attr *attr = find_attr(c, r->x.type, name);
+    const struct ctype_attr *attr = check_find_attr(c, r->x.type, name);
     str of = attr ? (str){0} : check_type_text(c, r->x.type);
     if (!attr) {
         struct cedar_diag *one =
@@ -89,7 +89,7 @@ static struct answer has_of(struct checker *c, const struct caps *prior, struct 
 {
     if (!r->x.type)
         return answer_fail(&ctype_bool);
-    const struct ctype_attr *attr = find_attr(c, r->x.type, name);
+    const struct ctype_attr *attr = check_find_attr(c, r->x.type, name);
     if (!attr) {
         bool may = may_have_attr(c, r->x.type, name);
         return answer_after(answer_ok(may ? &ctype_bool : &ctype_false), r->x.ok);

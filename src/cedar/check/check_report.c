@@ -26,9 +26,9 @@ struct cedar_diag *check_report(struct checker *c, enum finding f, struct cedar_
     va_end(ap);
     if (said_before(c, f, span, str_z(text)))
         return NULL;
-    if (finding_infos[f].severity == CEDAR_ERROR)
+    if (finding_infos[f].severity[c->how.sdk] == CEDAR_ERROR)
         c->errors++;
-    struct cedar_diag *one = finding_add(c->d, f, span, "%s", text);
+    struct cedar_diag *one = finding_add_for(c->d, c->how.sdk, f, span, text);
     if (one)
         one->policy = c->policy->id;
     return one;

@@ -79,8 +79,8 @@ static void check_names(struct checker *c)
 /* ---- the scope, decided per environment without the checker ---- */
 
 /* Always false, sometimes, or always true for principals (resources) of this type. */
-static const struct ctype *scope_of_type(const struct schema *s, const struct cedar_scope *scope,
-                                         uint32_t type)
+const struct ctype *check_scope_type(const struct schema *s, const struct cedar_scope *scope,
+                                     uint32_t type)
 {
     const struct schema_etype *is = NULL, *uid = NULL;
     bool wants_is = scope->op == CEDAR_SCOPE_IS || scope->op == CEDAR_SCOPE_IS_IN;
@@ -100,8 +100,8 @@ static const struct ctype *scope_of_type(const struct schema *s, const struct ce
     return possible ? &ctype_bool : &ctype_false;
 }
 
-static bool action_in_scope(const struct schema *s, const struct cedar_scope *scope,
-                            const struct schema_action *x)
+bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
+                        const struct schema_action *x)
 {
     if (scope->op == CEDAR_SCOPE_ANY)
         return true;
@@ -129,6 +129,12 @@ static void check_action_list(struct checker *c)
     }
 }
 
+void check_words(struct checker *c)
+{
+    check_names(c);
+    check_action_list(c);
+}
+
 /* ---- one environment ---- */
 
 /* The type of scope and conditions together. */
@@ -143,13 +149,8 @@ static struct answer check_conditions(struct checker *c, const struct ctype *sco
     return all;
 }
 
-struct tally {
-    bool applicable; /* some environment satisfies the scope */
-    bool possible;   /* in some environment the conditions may hold */
-};
-
 static void check_env(struct checker *c, const struct schema_action *x, uint32_t principal,
-                      uint32_t resource, const struct ctype *scope, struct tally *t)
+                      uint32_t resource, const struct ctype *scope, struct check_tally *t)
 {
     c->env = (struct request_env){.action = x,
                                   .types = {[CEDAR_PRINCIPAL] = c->s->etypes[principal].type,
@@ -157,20 +158,37 @@ static void check_env(struct checker *c, const struct schema_action *x, uint32_t
                                             [CEDAR_RESOURCE] = c->s->etypes[resource].type,
                                             [CEDAR_CONTEXT] = x->context}};
     t->applicable = true;
+    c->env_number++;
     struct answer a = check_conditions(c, scope);
     t->possible = t->possible || !answer_is_false(a);
+    if (c->on_env && a.ok)
+        c->on_env(c);
     arena_reset(&c->scratch);
 }
 
-static void check_action(struct checker *c, const struct schema_action *x, struct tally *t)
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource)
+{
+    const struct cedar_scope *scope = c->policy->scope;
+    struct check_tally t = {0};
+    const struct ctype *p = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], principal);
+    const struct ctype *r = check_scope_type(c->s, &scope[CEDAR_RESOURCE], resource);
+    if (p->kind == CTYPE_FALSE || r->kind == CTYPE_FALSE ||
+        !check_scope_action(c->s, &scope[CEDAR_ACTION], x))
+        return false;
+    check_env(c, x, principal, resource, p->kind == CTYPE_TRUE ? r : p, &t);
+    return true;
+}
+
+static void check_action(struct checker *c, const struct schema_action *x, struct check_tally *t)
 {
     const struct cedar_scope *scope = c->policy->scope;
     for (size_t i = 0; i < x->principals.count && !c->gave_up; i++) {
         uint32_t p = x->principals.items[i];
-        const struct ctype *ps = scope_of_type(c->s, &scope[CEDAR_PRINCIPAL], p);
+        const struct ctype *ps = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], p);
         for (size_t j = 0; ps->kind != CTYPE_FALSE && j < x->resources.count && !c->gave_up; j++) {
             uint32_t r = x->resources.items[j];
-            const struct ctype *rs = scope_of_type(c->s, &scope[CEDAR_RESOURCE], r);
+            const struct ctype *rs = check_scope_type(c->s, &scope[CEDAR_RESOURCE], r);
             c->steps++;
             if (rs->kind != CTYPE_FALSE)
                 check_env(c, x, p, r, ps->kind == CTYPE_TRUE ? rs : ps, t);
@@ -178,9 +196,9 @@ static void check_action(struct checker *c, const struct schema_action *x, struc
     }
 }
 
-static struct tally check_envs(struct checker *c)
+struct check_tally check_envs(struct checker *c)
 {
-    struct tally t = {0};
+    struct check_tally t = {0};
     const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
     if (scope->op == CEDAR_SCOPE_EQ) {
         const struct schema_action *x = schema_action(c->s, &scope->uids[0].uid);
@@ -189,7 +207,7 @@ static struct tally check_envs(struct checker *c)
         return t;
     }
     for (size_t i = 0; i < c->s->action_count && !c->gave_up; i++)
-        if (action_in_scope(c->s, scope, &c->s->actions[i]))
+        if (check_scope_action(c->s, scope, &c->s->actions[i]))
             check_action(c, &c->s->actions[i], &t);
     return t;
 }
@@ -207,12 +225,13 @@ static bool in_would_fit(const struct checker *c, enum cedar_var side)
     for (size_t i = 0; i < c->s->action_count; i++) {
         const struct schema_action *x = &c->s->actions[i];
         struct schema_set types = side == CEDAR_PRINCIPAL ? x->principals : x->resources;
-        if (!action_in_scope(c->s, &c->policy->scope[CEDAR_ACTION], x))
+        if (!check_scope_action(c->s, &c->policy->scope[CEDAR_ACTION], x))
             continue;
         for (size_t j = 0; j < types.count; j++) {
-            if (scope_of_type(c->s, &c->policy->scope[side], types.items[j])->kind != CTYPE_FALSE)
+            if (check_scope_type(c->s, &c->policy->scope[side], types.items[j])->kind !=
+                CTYPE_FALSE)
                 return false;
-            fits = fits || scope_of_type(c->s, &scope, types.items[j])->kind != CTYPE_FALSE;
+            fits = fits || check_scope_type(c->s, &scope, types.items[j])->kind != CTYPE_FALSE;
         }
     }
     return fits;
@@ -264,33 +283,49 @@ static void check_look(struct checker *c)
 
 /* ---- policies ---- */
 
-bool validate_policy(const struct schema *s, const struct cedar_policy *p, enum validate_mode mode,
-                     struct cedar_diags *d)
+void checker_init(struct checker *c, const struct schema *s, const struct cedar_policy *p,
+                  const struct validate_options *how, struct cedar_diags *d)
 {
-    struct checker c = {.s = s,
-                        .mode = mode == VALIDATE_STRICT ? CTYPE_STRICT : CTYPE_PERMISSIVE,
-                        .d = d,
-                        .policy = p,
-                        .first_diag = d->count};
-    check_names(&c);
-    check_action_list(&c);
-    struct tally t = check_envs(&c);
+    *c = (struct checker){.s = s, .d = d, .policy = p, .first_diag = d->count};
+    if (how)
+        c->how = *how;
+    c->mode = c->how.mode == VALIDATE_STRICT ? CTYPE_STRICT : CTYPE_PERMISSIVE;
+}
+
+void checker_fini(struct checker *c)
+{
+    arena_fini(&c->scratch);
+    arena_fini(&c->kept);
+    map_fini(&c->shapes);
+    map_fini(&c->numbers);
+    map_fini(&c->notes);
+}
+
+bool validate_policy(const struct schema *s, const struct cedar_policy *p,
+                     const struct validate_options *how, struct cedar_diags *d)
+{
+    struct checker c;
+    checker_init(&c, s, p, how, d);
+    if (c.how.has_level)
+        c.on_env = level_check_env;
+    check_words(&c);
+    struct check_tally t = check_envs(&c);
+    if (c.how.has_level)
+        level_check_scope(&c);
     if (!t.applicable)
         report_not_applicable(&c);
     if (!t.possible && c.errors == 0)
         check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
     check_look(&c);
-    arena_fini(&c.scratch);
-    map_fini(&c.shapes);
-    map_fini(&c.numbers);
+    checker_fini(&c);
     return c.errors == 0;
 }
 
 bool validate_policies(const struct schema *s, const struct cedar_policies *ps,
-                       enum validate_mode mode, struct cedar_diags *d)
+                       const struct validate_options *how, struct cedar_diags *d)
 {
     bool ok = true;
     for (size_t i = 0; i < ps->count; i++)
-        ok = validate_policy(s, &ps->items[i], mode, d) && ok;
+        ok = validate_policy(s, &ps->items[i], how, d) && ok;
     return ok;
 }

@@ -27,9 +27,17 @@ enum validate_mode {
     VALIDATE_PERMISSIVE,
 };
 
+/* Zero, or NULL in its place, is what is enforced: strict, as 4.12, any level. */
+struct validate_options {
+    enum validate_mode mode;
+    enum cedar_sdk sdk; /* by whose severities; 4.13 lets a policy pass that applies to nothing */
+    bool has_level;     /* also check the level, as level.h says */
+    uint32_t level;
+};
+
 /* True when no policy has an error. d must have been initialised with the policies' text. */
 MUST_USE bool validate_policies(const struct schema *s, const struct cedar_policies *ps,
-                                enum validate_mode mode, struct cedar_diags *d);
+                                const struct validate_options *how, struct cedar_diags *d);
 /* The same for one of them. */
 MUST_USE bool validate_policy(const struct schema *s, const struct cedar_policy *p,
-                              enum validate_mode mode, struct cedar_diags *d);
+                              const struct validate_options *how, struct cedar_diags *d);

@@ -51,7 +51,8 @@ enum cedar_expr_kind {
     CEDAR_E_GET_TAG,      /* kids: 2 */
     CEDAR_E_SET,          /* kids: 0 or more */
     CEDAR_E_RECORD,       /* kids and names: as many of each, as written, names distinct */
-    CEDAR_E_CALL, /* fn; kids: the arguments, the receiver first; their number is not checked */
+    CEDAR_E_CALL,  /* fn; kids: the arguments, the receiver first; their number is not checked */
+    CEDAR_E_ERROR, /* fails when it is evaluated; in residuals only, no text reads as it */
 };
 
 struct cedar_expr {
@@ -128,13 +129,25 @@ struct cedar_policy {
     struct cedar_condition *conditions; /* all must hold, first to last */
     size_t condition_count;
     bool is_template; /* has a slot: never evaluated as it is */
+    str template_id;  /* of the template it was linked from (link.h); empty otherwise */
 };
 
+/* What a reader of one policy may give back. */
+enum cedar_want {
+    CEDAR_WANT_STATIC = 0,
+    CEDAR_WANT_TEMPLATE,
+    CEDAR_WANT_EITHER,
+};
+
+/* Static policies, templates and links, in one list. What was not read from Cedar text has an empty
+ * text, and spans of nothing. */
 struct cedar_policies {
     str name; /* of the text */
     str text;
     struct cedar_policy *items;
     size_t count;
+    size_t cap;      /* this and the next belong to cedar_policies_add (link.h) */
+    struct map *ids; /* of the items: number from 1; NULL until something is added */
 };
 
 /* The annotation's value; NULL if the policy has none of that name. */

@@ -271,6 +271,39 @@ bool cedar_policies_parse(struct arena *a, str name, str text, struct cedar_poli
     return true;
 }
 
+static bool is_wanted(const struct cedar_policies *p, enum cedar_want want, struct cedar_diags *d)
+{
+    struct cedar_span all = {0, (uint32_t)d->source.n};
+    if (p->count != 1) {
+        cedar_diag(d, CEDAR_ERROR, "count", all, "give each policy an id of its own",
+                   "this text holds %zu policies, and one is wanted", p->count);
+        return false;
+    }
+    bool is_template = p->items[0].is_template;
+    if (is_template && want == CEDAR_WANT_STATIC)
+        cedar_diag(d, CEDAR_ERROR, "template", p->items[0].span,
+                   "link it, or replace its slots by entities",
+                   "this is a template: it has a slot, where a policy is wanted");
+    if (!is_template && want == CEDAR_WANT_TEMPLATE)
+        cedar_diag(d, CEDAR_ERROR, "template", p->items[0].span,
+                   "a template has ?principal or ?resource in its scope",
+                   "this is no template: it has no slots");
+    return d->errors == 0;
+}
+
+bool cedar_policy_parse(struct arena *a, str id, str text, enum cedar_want want,
+                        struct cedar_policy *out, struct cedar_diags *d)
+{
+    struct cedar_policies p;
+    bool ok = cedar_policies_parse(a, id, text, &p, d) && is_wanted(&p, want, d);
+    name_diags(d, 0, id);
+    if (!ok)
+        return false;
+    *out = p.items[0];
+    out->id = id;
+    return true;
+}
+
 struct cedar_expr *cedar_expr_parse(struct arena *a, str text, struct cedar_diags *d)
 {
     cedar_diags_init(d, a, (str){0}, text);

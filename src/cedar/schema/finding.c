@@ -2,9 +2,21 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-#define ERR  CEDAR_ERROR
-#define WARN CEDAR_WARNING
+/* By SDK version: 4.12, 4.13. */
+#define ERR                                                                                        \
+    {                                                                                              \
+        CEDAR_ERROR, CEDAR_ERROR                                                                   \
+    }
+#define WARN                                                                                       \
+    {                                                                                              \
+        CEDAR_WARNING, CEDAR_WARNING                                                               \
+    }
+#define WARN_FROM_4_13                                                                             \
+    {                                                                                              \
+        CEDAR_ERROR, CEDAR_WARNING                                                                 \
+    }
 
 const struct finding_info finding_infos[FIND_COUNT] = {
     [FIND_SCHEMA_SYNTAX] = {"schema-syntax", ERR, NULL},
@@ -27,7 +39,7 @@ const struct finding_info finding_infos[FIND_COUNT] = {
     [FIND_UNKNOWN_ENTITY_TYPE] = {"unknown-entity-type", ERR, NULL},
     [FIND_UNKNOWN_ACTION] = {"unknown-action", ERR, NULL},
     [FIND_UNKNOWN_ENUM_ID] = {"unknown-enum-id", ERR, "use one of the ids the schema lists"},
-    [FIND_NO_APPLICABLE_ACTION] = {"no-applicable-action", ERR, NULL},
+    [FIND_NO_APPLICABLE_ACTION] = {"no-applicable-action", WARN_FROM_4_13, NULL},
 
     [FIND_UNEXPECTED_TYPE] = {"unexpected-type", ERR, NULL},
     [FIND_INCOMPATIBLE_TYPES] = {"incompatible-types", ERR, NULL},
@@ -43,11 +55,31 @@ const struct finding_info finding_infos[FIND_COUNT] = {
                                    "attribute the extension type"},
     [FIND_TOO_MUCH] = {"too-much", ERR, "split the policy, or shorten the list of types"},
 
+    [FIND_LEVEL_EXCEEDED] = {"level-exceeded", ERR,
+                             "raise the level, or put what is read here into the context"},
+    [FIND_LEVEL_LITERAL] = {"level-literal", ERR,
+                            "start from principal, action, resource or context: only what they "
+                            "reach is loaded"},
+
     [FIND_IMPOSSIBLE_POLICY] = {"impossible-policy", WARN,
                                 "its conditions contradict the schema or each other"},
     [FIND_SUSPICIOUS_TEXT] =
         {"suspicious-text", WARN,
          "write such characters as escapes (\\u{..}) so that readers see them"},
+
+    [FIND_FORBID_NEVER] = {"forbid-never", WARN,
+                           "mend its scope or its conditions: as it stands it protects nothing"},
+    [FIND_FORBID_CAN_FAIL] = {"forbid-can-fail", WARN, NULL},
+    [FIND_FORBID_EMPTY_GROUP] = {"forbid-empty-group", WARN,
+                                 "give it members in the schema, or mend its name"},
+    [FIND_OMITTED_ARGUMENT] = {"omitted-argument", WARN, NULL},
+    [FIND_ALWAYS_FALSE] = {"always-false", WARN,
+                           "compare its sides with the schema: this part never applies"},
+    [FIND_UNKNOWN_ENTITY] = {"unknown-entity", WARN, NULL},
+    [FIND_PATH_PATTERN] = {"path-pattern", WARN,
+                           "match a path that was made canonical beforehand, or also refuse "
+                           "\"*/../*\" and its kin"},
+    [FIND_ANNOTATION_NAME] = {"annotation-name", WARN, NULL},
 
     [FIND_REQUEST_ACTION] = {"request-action", ERR, NULL},
     [FIND_REQUEST_PRINCIPAL_TYPE] = {"request-principal-type", ERR, NULL},
@@ -68,20 +100,28 @@ const struct finding_info finding_infos[FIND_COUNT] = {
     [FIND_ENTITY_ACTION] = {"entity-action", ERR, NULL},
 };
 
+struct cedar_diag *finding_add_for(struct cedar_diags *d, enum cedar_sdk sdk, enum finding f,
+                                   struct cedar_span span, const char *text)
+{
+    const struct finding_info *info = &finding_infos[f];
+    return cedar_diag(d, info->severity[sdk], info->code, span, info->help, "%s", text);
+}
+
 struct cedar_diag *finding_add(struct cedar_diags *d, enum finding f, struct cedar_span span,
                                const char *fmt, ...)
 {
     char text[390];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    int n = vsnprintf(text, sizeof text - 3, fmt, ap);
     va_end(ap);
-    bool cut = n >= (int)sizeof text;
-    for (size_t end = sizeof text - 1; cut && end > 0 && (text[end] & 0x80); end--)
-        text[end] = '\0'; /* never half a character */
-    const struct finding_info *info = &finding_infos[f];
-    return cedar_diag(d, info->severity, info->code, span, info->help, "%s%s", text,
-                      cut ? "..." : "");
+    if (n >= (int)sizeof text - 3) {
+        size_t end = sizeof text - 4;
+        while (end > 0 && (text[end - 1] & 0x80))
+            end--; /* never half a character */
+        memcpy(text + end, "...", 4);
+    }
+    return finding_add_for(d, CEDAR_SDK_4_12, f, span, text);
 }
 
 enum { GUESS_BYTES_MAX = 64 };

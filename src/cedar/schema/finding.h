@@ -2,10 +2,18 @@
  * entity held against it: one row each, with its stable code, its severity and what to do about it.
  *
  * The severity column is the place where one SDK version differs from another: 4.13 made
- * "no-applicable-action" a warning; this table is 4.12. Codes are for tests, tools and people who
- * look them up; they never change meaning. Thread-safe: a constant table. */
+ * "no-applicable-action" a warning. Codes are for tests, tools and people who look them up
+ * (docs/cedar-findings.md lists them all); they never change meaning. Thread-safe: a constant
+ * table. */
 #pragma once
 #include "cedar/text/diag.h"
+
+/* Whose verdicts are given. Zero is the stricter one, and what the gateway uses. */
+enum cedar_sdk {
+    CEDAR_SDK_4_12 = 0,
+    CEDAR_SDK_4_13,
+    CEDAR_SDK_COUNT,
+};
 
 enum finding {
     /* the schema itself */
@@ -38,9 +46,21 @@ enum finding {
     FIND_ARGUMENT_VALUE,
     FIND_ARGUMENT_NOT_LITERAL,
     FIND_TOO_MUCH,
+    /* how far policies reach into the entity graph (level.h) */
+    FIND_LEVEL_EXCEEDED,
+    FIND_LEVEL_LITERAL,
     /* policies that validate and yet are suspicious */
     FIND_IMPOSSIBLE_POLICY,
     FIND_SUSPICIOUS_TEXT,
+    /* policies that validate and yet may not protect (lint.h) */
+    FIND_FORBID_NEVER,
+    FIND_FORBID_CAN_FAIL,
+    FIND_FORBID_EMPTY_GROUP,
+    FIND_OMITTED_ARGUMENT,
+    FIND_ALWAYS_FALSE,
+    FIND_UNKNOWN_ENTITY,
+    FIND_PATH_PATTERN,
+    FIND_ANNOTATION_NAME,
     /* requests */
     FIND_REQUEST_ACTION,
     FIND_REQUEST_PRINCIPAL_TYPE,
@@ -64,15 +84,18 @@ enum finding {
 
 struct finding_info {
     const char *code;
-    enum cedar_severity severity;
+    enum cedar_severity severity[CEDAR_SDK_COUNT];
     const char *help; /* NULL where only the place can tell */
 };
 extern const struct finding_info finding_infos[FIND_COUNT];
 
-/* Reports one at span with the row's severity and code; the help is the row's. The result may get
- * another help or a policy id; NULL when the list is full. */
+/* Reports one at span with the row's severity (for 4.12) and code; the help is the row's. The
+ * result may get another help or a policy id; NULL when the list is full. */
 struct cedar_diag *finding_add(struct cedar_diags *d, enum finding f, struct cedar_span span,
                                const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same with a text that is made already, and the severity of one SDK version. */
+struct cedar_diag *finding_add_for(struct cedar_diags *d, enum cedar_sdk sdk, enum finding f,
+                                   struct cedar_span span, const char *text);
 /* The closest of the known names within a third of its length of changes; empty if there is none.
  */
 struct name_guess {

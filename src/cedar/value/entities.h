@@ -35,13 +35,18 @@ struct cedar_entity {
     size_t ancestor_count;
 };
 
+struct cedar_entity_slot {
+    uint64_t hash;
+    struct cedar_entity *entity; /* NULL: free */
+};
+
 struct cedar_entities {
     struct arena *arena;
     const struct cedar_entities *base;
     uint64_t seed;
     struct cedar_entity **items; /* in the order of adding */
     size_t count, cap;
-    struct cedar_entity **slots; /* hash table, power of two */
+    struct cedar_entity_slot *slots; /* hash table, power of two */
     size_t slot_count;
     bool sealed;
 };
@@ -60,6 +65,12 @@ MUST_USE bool cedar_entities_seal(struct cedar_entities *s, struct err *err);
 /* NULL if it is in no store. */
 const struct cedar_entity *cedar_entities_find(const struct cedar_entities *s,
                                                const struct cedar_uid *uid);
+/* The same for who has the uid's hash under the store's seed already. */
+const struct cedar_entity *cedar_entities_find_hashed(const struct cedar_entities *s, uint64_t hash,
+                                                      const struct cedar_uid *uid);
+/* Whether uid, of that hash, is among ancestors in the order of their hashes. */
+bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash,
+                          const struct cedar_uid *uid);
 /* Whether uid is an ancestor of e, which came from this store. */
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
                                const struct cedar_uid *uid);

@@ -29,3 +29,24 @@ static inline uint64_t hash_uid(uint64_t seed, const struct cedar_uid *uid)
 {
     return hash_bytes(hash_bytes(seed, uid->type) ^ seed, uid->id);
 }
+
+/* str_eq for what is short most of the time. */
+static inline bool same_bytes(str a, str b)
+{
+    uint64_t x, y;
+    if (a.n != b.n)
+        return false;
+    if (a.p == b.p || a.n == 0)
+        return true;
+    if (a.n < 8 || a.n > 32)
+        return memcmp(a.p, b.p, a.n) == 0;
+    for (size_t i = 0; i + 8 < a.n; i += 8) {
+        memcpy(&x, a.p + i, 8);
+        memcpy(&y, b.p + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a.p + a.n - 8, 8);
+    memcpy(&y, b.p + a.n - 8, 8);
+    return x == y;
+}

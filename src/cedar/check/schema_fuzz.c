@@ -19,7 +19,7 @@ static void check_policies(struct arena *a, const struct schema *s, str text,
     *ok = false;
     if (!cedar_policies_parse(a, S("policies"), text, &ps, &d))
         return;
-    *ok = validate_policies(s, &ps, mode, &d);
+    *ok = validate_policies(s, &ps, &(struct validate_options){.mode = mode}, &d);
     require(*ok == (d.errors == 0));
     struct buf b = {.max = 1 << 20};
     cedar_diags_print(&d, &b);
