@@ -5,7 +5,7 @@
 #pragma once
 #include "cedar/calls/calls.h"
 #include "cedar/cedar.h"
-#include "cedar/schema/schema.h"
+#include "cedar/schema/schema_print.h"
 
 /* One error or warning, as it will be written. */
 struct calls_note {
@@ -62,7 +62,9 @@ MUST_USE bool calls_members(struct call *c, const char *what, const json *v,
 /* ---- call_read.c ---- */
 MUST_USE bool calls_read_uid(struct call *c, const char *what, const json *v,
                              struct cedar_uid *out);
-/* Warnings go to c->warnings. NULL: it failed. */
+/* Text or JSON. Warnings go to c->warnings. */
+MUST_USE bool calls_read_schema_source(struct call *c, const json *v, struct schema_source *out);
+/* NULL: it failed. */
 const struct schema *calls_read_schema(struct call *c, const json *v);
 /* schema may be NULL. Action entities of the schema are in the store. */
 MUST_USE bool calls_read_entities(struct call *c, const json *v, const struct schema *schema,
@@ -88,4 +90,5 @@ MUST_USE bool calls_read_policies(struct call *c, const json *v, struct calls_po
 /* ---- the calls ---- */
 calls_fn calls_is_authorized, calls_validate; /* call_decide.c */
 calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, calls_template_to_text,
-    calls_text_to_parts, calls_lang_version, calls_sdk_version; /* call_convert.c */
+    calls_text_to_parts, calls_format, calls_lang_version, calls_sdk_version;  /* call_convert.c */
+calls_fn calls_schema_to_json, calls_schema_to_text, calls_schema_to_resolved; /* call_schema.c */
