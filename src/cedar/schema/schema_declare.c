@@ -16,7 +16,7 @@ static bool is_common_reserved(str name)
 static void report_name(struct resolver *r, enum finding f, const struct raw_ref *ref,
                         const char *fmt_with_name)
 {
-    if (r->quiet && finding_infos[f].severity == CEDAR_WARNING)
+    if (r->quiet && finding_infos[f].severity[CEDAR_SDK_4_12] == CEDAR_WARNING)
         return;
     struct buf text = {.max = 400};
     str name = str_take(ref->id, 80);
