@@ -48,6 +48,9 @@ void calls_write_notes(struct call *c, str name, const struct calls_notes *notes
 /* {"type":"success"}, or the failure. */
 void calls_conclude(struct call *c);
 
+/* A message as it may be written: with whole characters only. */
+str calls_text(struct call *c, str s);
+
 /* ---- call.c: arguments ---- */
 struct calls_member {
     const char *name;
@@ -92,3 +95,4 @@ calls_fn calls_is_authorized, calls_validate; /* call_decide.c */
 calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, calls_template_to_text,
     calls_text_to_parts, calls_format, calls_lang_version, calls_sdk_version;  /* call_convert.c */
 calls_fn calls_schema_to_json, calls_schema_to_text, calls_schema_to_resolved; /* call_schema.c */
+calls_fn calls_envs_of_policy, calls_envs_of_template;                         /* call_envs.c */

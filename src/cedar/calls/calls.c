@@ -77,6 +77,8 @@ static const struct {
     {"schemaToText", calls_schema_to_text},
     {"schemaToJsonWithResolvedTypes", calls_schema_to_resolved},
     {"formatPolicies", calls_format},
+    {"getValidRequestEnvsPolicy", calls_envs_of_policy},
+    {"getValidRequestEnvsTemplate", calls_envs_of_template},
     {"policySetTextToParts", calls_text_to_parts},
     {"getCedarVersion", calls_sdk_version},
     {"getCedarSDKVersion", calls_sdk_version},
