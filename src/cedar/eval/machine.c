@@ -92,7 +92,7 @@ static bool no_attr(const char *what, const struct cedar_uid *uid, str name, str
 }
 
 /* The attribute's value in *v, which was the record or entity. */
-static bool attribute(struct machine *m, str name, struct cedar_value *v, struct err *err)
+static inline bool attribute(struct machine *m, str name, struct cedar_value *v, struct err *err)
 {
     const struct cedar_value *found;
     if (v->kind == CEDAR_RECORD) {
@@ -113,12 +113,12 @@ static bool attribute(struct machine *m, str name, struct cedar_value *v, struct
     return true;
 }
 
-static bool path(struct machine *m, const struct instr *i, struct cedar_value *v, struct err *err)
+static inline bool path(struct machine *m, uint8_t var, const str *names, size_t n,
+                        struct cedar_value *v, struct err *err)
 {
-    const str *names = m->code->names + i->arg;
-    *v = m->vars[i->var];
-    for (uint32_t k = 0; k < i->wide; k++) {
-        if (!attribute(m, names[k], v, err))
+    *v = m->vars[var];
+    for (size_t i = 0; i < n; i++) {
+        if (!attribute(m, names[i], v, err))
             return false;
     }
     return true;
@@ -317,6 +317,48 @@ static bool like(const struct cedar_pattern *p, struct cedar_value *v, struct er
     return true;
 }
 
+/* ---- tests ---- */
+
+static bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
+{
+    const struct code *c = m->code;
+    struct cedar_value v;
+    bool ok;
+    if (!path(m, i->var, c->names + i->wide, i->path, &v, err))
+        return false;
+    switch ((enum test)i->test) {
+    case TEST_EQ:
+        *out = cedar_value_eq(&v, &c->consts[i->arg]);
+        return true;
+    case TEST_NE:
+        *out = !cedar_value_eq(&v, &c->consts[i->arg]);
+        return true;
+    case TEST_LT:
+    case TEST_LE:
+    case TEST_GT:
+    case TEST_GE:
+        ok = compare((enum op)(i->test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
+        break;
+    case TEST_TRUE:
+        ok = want(CEDAR_BOOL, &v, err);
+        break;
+    case TEST_HAS:
+        ok = has(m, c->names + i->arg, 1, &v, err);
+        break;
+    case TEST_IN_KEY:
+        ok = in_key(m, &c->keys[i->arg], &v, err);
+        break;
+    case TEST_LIKE:
+        ok = like(c->patterns[i->arg], &v, err);
+        break;
+    default: /* TEST_IN_SET */
+        *out = cedar_set_has(&c->consts[i->arg], &v);
+        return true;
+    }
+    *out = v.b;
+    return ok;
+}
+
 /* ---- the loop ---- */
 
 /* Instructions that look at the stack only. v is the first of their operands. */
@@ -419,17 +461,20 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
             *top++ = c->consts[i->arg];
             break;
         case OP_PATH:
-            if (!path(m, i, top++, err))
+            if (!path(m, i->var, c->names + i->arg, i->wide, top++, err))
                 return RUN_FAILED;
             break;
-        case OP_EQ_CONST:
-        case OP_NE_CONST:
-        case OP_LT_CONST:
-        case OP_LE_CONST:
-        case OP_GT_CONST:
-        case OP_GE_CONST:
-            if (!compare((enum op)(i->op - OP_EQ_CONST + OP_EQ), &top[-1], &c->consts[i->arg], err))
+        case OP_TEST:
+            if (!test(m, i, &b, err))
                 return RUN_FAILED;
+            *top++ = cedar_bool(b);
+            break;
+        case OP_WHEN_TEST:
+        case OP_UNLESS_TEST:
+            if (!test(m, i, &b, err))
+                return RUN_FAILED;
+            if (b == (i->op == OP_UNLESS_TEST))
+                return RUN_FALSE;
             break;
         case OP_AND:
         case OP_OR:

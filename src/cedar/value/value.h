@@ -13,6 +13,27 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* str_eq for what is short most of the time. */
+static inline bool same_bytes(str a, str b)
+{
+    uint64_t x, y;
+    if (a.n != b.n)
+        return false;
+    if (a.p == b.p || a.n == 0)
+        return true;
+    if (a.n < 8 || a.n > 32)
+        return memcmp(a.p, b.p, a.n) == 0;
+    for (size_t i = 0; i + 8 < a.n; i += 8) {
+        memcpy(&x, a.p + i, 8);
+        memcpy(&y, b.p + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a.p + a.n - 8, 8);
+    memcpy(&y, b.p + a.n - 8, 8);
+    return x == y;
+}
+
 /* An entity's name: type is a full path "A::B::T" without spaces, id any UTF-8. Borrowed bytes. */
 struct cedar_uid {
     str type;
@@ -20,7 +41,7 @@ struct cedar_uid {
 };
 static inline bool cedar_uid_eq(const struct cedar_uid *a, const struct cedar_uid *b)
 {
-    return a == b || (str_eq(a->id, b->id) && str_eq(a->type, b->type));
+    return a == b || (same_bytes(a->id, b->id) && same_bytes(a->type, b->type));
 }
 int cedar_uid_cmp(const struct cedar_uid *a, const struct cedar_uid *b);
 /* Reads A::B::"id" with the escapes of a string literal. */
