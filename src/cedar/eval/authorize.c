@@ -27,22 +27,14 @@ static inline bool side_fits(struct deciding *d, const struct compiled *c, int s
 {
     const struct key *key = &c->keys[side];
     const struct subject *s = &d->machine.subjects[var];
-    switch ((enum cedar_scope_op)c->ops[side]) {
-    case CEDAR_SCOPE_ANY:
+    uint8_t wants = c->wants[side];
+    if (!wants)
         return true;
-    case CEDAR_SCOPE_EQ:
+    if (wants & WANTS_SAME)
         return key->hash == s->hash && cedar_uid_eq(key->uid, s->uid);
-    case CEDAR_SCOPE_IS:
-        return type_is(d, c->types[side], s);
-    case CEDAR_SCOPE_IS_IN:
-        if (!type_is(d, c->types[side], s))
-            return false;
-        break;
-    case CEDAR_SCOPE_IN:
-    case CEDAR_SCOPE_IN_SET:
-        break;
-    }
-    return subject_in(subject_known(&d->machine, var), key->hash, key->uid);
+    return (!(wants & WANTS_TYPE) || type_is(d, c->types[side], s)) &&
+           (!(wants & WANTS_IN) ||
+            subject_in(subject_known(&d->machine, var), key->hash, key->uid));
 }
 
 /* ---- policies ---- */

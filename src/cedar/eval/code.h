@@ -125,7 +125,7 @@ struct subject {
     bool looked_up;
 };
 
-enum { STACK_SMALL = 24 };
+enum { STACK_SMALL = 24, PATHS_KEPT = 16 };
 
 struct machine {
     const struct code *code;
@@ -134,6 +134,9 @@ struct machine {
     struct cedar_value *stack; /* code->stack_max values */
     struct subject subjects[3];
     struct cedar_value vars[4]; /* by enum cedar_var */
+    /* Where paths of the request led; by a remainder of names and variable. */
+    uint32_t path_keys[PATHS_KEPT];
+    const struct cedar_value *paths[PATHS_KEPT];
 };
 
 /* small: STACK_SMALL values, enough for most code. */

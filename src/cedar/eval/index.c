@@ -164,7 +164,13 @@ static int entry_order(const void *a, const void *b)
 static void compile_side(struct code *code, const struct cedar_scope *s, struct compiled *out,
                          int side)
 {
-    out->ops[side] = (uint8_t)s->op;
+    static const uint8_t wants[] = {
+        [CEDAR_SCOPE_EQ] = WANTS_SAME,
+        [CEDAR_SCOPE_IN] = WANTS_IN,
+        [CEDAR_SCOPE_IS] = WANTS_TYPE,
+        [CEDAR_SCOPE_IS_IN] = WANTS_TYPE | WANTS_IN,
+    };
+    out->wants[side] = wants[s->op];
     if (s->uid_count) {
         uint32_t key = code_key(code, &s->uids[0].uid);
         out->keys[side] = code->keys[key];

@@ -11,13 +11,15 @@
 #pragma once
 #include "cedar/eval/code.h"
 
+enum wants { WANTS_TYPE = 1, WANTS_SAME = 2, WANTS_IN = 4 };
+
 /* One policy as a decision needs it, in the order of the index. */
 struct compiled {
     struct key keys[2]; /* principal and resource: of ==, in, is..in */
     uint32_t types[2];  /* of is, is..in: in code.names */
     uint32_t number;    /* in the set */
     uint32_t code_from, code_to;
-    uint8_t ops[2]; /* enum cedar_scope_op */
+    uint8_t wants[2]; /* of principal and resource: enum wants */
     uint8_t effect;
     bool in_many; /* stands in several buckets: policy_source.buckets */
 };

@@ -276,23 +276,17 @@ bool cedar_entities_seal(struct cedar_entities *s, struct err *err)
 
 /* ---- asking ---- */
 
-bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash,
-                          const struct cedar_uid *uid)
+size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash)
 {
-    enum { LINEAR = 8 };
     size_t low = 0, high = n;
-    while (high - low > LINEAR) {
+    while (low < high) {
         size_t mid = (low + high) / 2;
         if (ancestors[mid].hash < hash)
             low = mid + 1;
         else
             high = mid;
     }
-    for (; low < n && ancestors[low].hash <= hash; low++) {
-        if (ancestors[low].hash == hash && cedar_uid_eq(ancestors[low].uid, uid))
-            return true;
-    }
-    return false;
+    return low;
 }
 
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,

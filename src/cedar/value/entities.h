@@ -68,9 +68,20 @@ const struct cedar_entity *cedar_entities_find(const struct cedar_entities *s,
 /* The same for who has the uid's hash under the store's seed already. */
 const struct cedar_entity *cedar_entities_find_hashed(const struct cedar_entities *s, uint64_t hash,
                                                       const struct cedar_uid *uid);
-/* Whether uid, of that hash, is among ancestors in the order of their hashes. */
-bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash,
-                          const struct cedar_uid *uid);
+/* Where in ancestors, which are in the order of their hashes, those of that hash begin, if any. */
+size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash);
+/* Whether uid, of that hash, is among them. */
+static inline bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n,
+                                        uint64_t hash, const struct cedar_uid *uid)
+{
+    enum { LINEAR = 8 };
+    size_t i = n > LINEAR ? cedar_ancestors_from(ancestors, n, hash) : 0;
+    for (; i < n && ancestors[i].hash <= hash; i++) {
+        if (ancestors[i].hash == hash && cedar_uid_eq(ancestors[i].uid, uid))
+            return true;
+    }
+    return false;
+}
 /* Whether uid is an ancestor of e, which came from this store. */
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
                                const struct cedar_uid *uid);
