@@ -3,7 +3,7 @@
 
 #include "cedar/eval/index.h"
 
-enum { FEW = 16 };
+enum { FEW = 16, AHEAD = 8 };
 
 struct deciding {
     struct selection selection; /* first: visit is given it */
@@ -53,12 +53,17 @@ static void note_error(struct deciding *d, const struct compiled *c, const struc
     PUSH(a, d->errors, d->error_count, d->error_cap, e);
 }
 
-static void decide_policies(struct selection *selection, const uint32_t *places, size_t n)
+static void decide_policies(struct selection *selection, const uint32_t *places, uint32_t first,
+                            size_t n)
 {
     struct deciding *d = (struct deciding *)selection;
+    const struct cedar_set *set = selection->set;
     UNINITIALIZED struct err err;
+    for (size_t i = 0; i < n && i < AHEAD; i++)
+        __builtin_prefetch(
+            &set->code.instrs[set->compiled[places ? places[i] : first + i].code_from]);
     for (size_t i = 0; i < n; i++) {
-        const struct compiled *c = &selection->set->compiled[places[i]];
+        const struct compiled *c = &set->compiled[places ? places[i] : first + i];
         if (!side_fits(d, c, OF_PRINCIPAL, CEDAR_PRINCIPAL) ||
             !side_fits(d, c, OF_RESOURCE, CEDAR_RESOURCE) ||
             (c->in_many && index_came_before(selection, c->number)))
