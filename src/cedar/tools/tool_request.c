@@ -240,47 +240,37 @@ static bool put_claims(struct fields *f, const json *declared, const json *claim
     return true;
 }
 
-/* Arguments without those of which no more is known than that they are there. */
-static const json *scalars_only(struct arena *a, const struct tool *t, const json *args,
-                                struct fields *present, struct err *err)
+static const struct tool_field *field_named(const struct tool *t, str name)
 {
-    struct buf b = {.max = TOOL_SCHEMA_BYTES_MAX};
-    struct jw w = jw(&b);
-    const json *v, *out = NULL;
-    str name;
-    jw_obj(&w);
-    for (struct json_iter it = json_iter(args); json_next(&it, &name, &v);) {
-        bool there = false;
-        for (size_t i = 0; i < t->input.count && !there; i++)
-            there = str_eq(t->input.fields[i].name, name) && json_type(v) == JSON_NULL &&
-                    t->input.fields[i].type->nullable;
-        if (there)
-            put(present, str_fmt(a, "arg_%.*s_present", STR(name)), cedar_bool(true));
-        else
-            jw_kvalue(&w, name, v);
-    }
-    jw_end_obj(&w);
-    if (!json_read(a, buf_str(&b), NULL, &out, err))
-        out = NULL;
-    buf_fini(&b);
-    return out;
+    for (size_t i = 0; i < t->input.count; i++)
+        if (str_eq(t->input.fields[i].name, name))
+            return &t->input.fields[i];
+    return NULL;
+}
+
+static void put_present(struct fields *f, str name)
+{
+    put(f, str_fmt(f->a, "arg_%.*s_present", STR(name)), cedar_bool(true));
 }
 
 static bool put_arguments(struct fields *f, const struct tool_parts *p, const struct tool *t,
                           const json *args, struct cedar_entities *entities, struct err *err)
 {
     struct cedar_value record;
-    args = scalars_only(f->a, t, args, f, err);
-    if (!args || !tool_arguments(f->a, p, t, args, entities, &record, err))
+    const json *v;
+    str name;
+    if (!tool_arguments(f->a, p, t, args, entities, &record, err))
         return false;
     for (size_t i = 0; i < record.n; i++) {
-        bool present = false;
-        for (size_t k = 0; k < t->input.count; k++)
-            present = present || (t->input.fields[k].type->as == AS_PRESENT &&
-                                  str_eq(t->input.fields[k].name, record.fields[i].name));
-        put(f, str_fmt(f->a, present ? "arg_%.*s_present" : "arg_%.*s", STR(record.fields[i].name)),
-            record.fields[i].value);
+        const struct cedar_field *one = &record.fields[i];
+        if (field_named(t, one->name)->type->as == AS_PRESENT)
+            put_present(f, one->name);
+        else
+            put(f, str_fmt(f->a, "arg_%.*s", STR(one->name)), one->value);
     }
+    for (struct json_iter it = json_iter(args); json_next(&it, &name, &v);)
+        if (json_type(v) == JSON_NULL && field_named(t, name)->type->nullable)
+            put_present(f, name);
     return true;
 }
 
