@@ -143,8 +143,8 @@ static char *padded_copy(struct arena *a, str text)
     return copy;
 }
 
-bool json_read(struct arena *a, str text, const struct json_limits *limits, const json **out,
-               struct err *err)
+bool json_read_based(struct arena *a, str text, const struct json_limits *limits, const json **out,
+                     const char **base, struct err *err)
 {
     static const struct json_limits defaults;
     const struct json_limits *l = limits ? limits : &defaults;
@@ -159,12 +159,21 @@ bool json_read(struct arena *a, str text, const struct json_limits *limits, cons
     yyjson_read_flag flags = YYJSON_READ_NUMBER_AS_RAW;
     if (l->comments)
         flags |= YYJSON_READ_ALLOW_COMMENTS | YYJSON_READ_ALLOW_TRAILING_COMMAS;
-    if (!read_insitu(a, padded_copy(a, text), text.n, flags, &root, &bad_at, err))
+    char *copy = padded_copy(a, text);
+    if (!read_insitu(a, copy, text.n, flags, &root, &bad_at, err))
         return false;
     if (!all_names_differ(root, err))
         return false;
     *out = root;
+    *base = copy;
     return true;
+}
+
+bool json_read(struct arena *a, str text, const struct json_limits *limits, const json **out,
+               struct err *err)
+{
+    const char *base;
+    return json_read_based(a, text, limits, out, &base, err);
 }
 
 static void line_and_column(str text, size_t at, unsigned *line, unsigned *column)

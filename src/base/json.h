@@ -33,6 +33,10 @@ struct json_limits {
 
 MUST_USE bool json_read(struct arena *a, str text, const struct json_limits *limits,
                         const json **out, struct err *err);
+/* As json_read; *base is the reader's copy of the text, in which every name and string of the tree
+ * lies at the offset that it has in the text. */
+MUST_USE bool json_read_based(struct arena *a, str text, const struct json_limits *limits,
+                              const json **out, const char **base, struct err *err);
 /* As json_read for a person's file: errors say "name:line:column: ...", and json_line() works on
  * its keys. */
 struct json_file {

@@ -1,7 +1,8 @@
 /* isAuthorized and validate. */
 #include "cedar/calls/call.h"
 #include "cedar/check/conform.h"
-#include "cedar/check/validate.h"
+#include "cedar/check/validate_link.h"
+#include "cedar/policy/link.h"
 
 /* ---- isAuthorized ---- */
 
@@ -95,8 +96,8 @@ void calls_is_authorized(struct call *c, const json *input)
         calls_failure(c, true);
         return;
     }
-    struct cedar_set *set =
-        cedar_compile(d.policies.texts, d.policies.count, d.entities.seed, &err);
+    const struct cedar_policies *texts[] = {&d.policies.all};
+    struct cedar_set *set = cedar_compile(texts, 1, d.entities.seed, &err);
     if (set && cedar_authorize(set, &d.req, &d.entities, c->a, &res, &err)) {
         write_response(c, set, &res);
     } else {
@@ -138,18 +139,15 @@ static struct finding_list check_policies(struct call *c, const struct schema *s
                                           const struct calls_policies *set)
 {
     struct finding_list all = {0};
-    size_t count = 0;
-    for (size_t i = 0; i < set->count; i++)
-        count += set->texts[i]->count;
-    all.items = ARENA_ARRAY(c->a, const struct cedar_diags *, count);
-    for (size_t i = 0; i < set->count; i++) {
-        const struct cedar_policies *text = set->texts[i];
-        for (size_t j = 0; j < text->count; j++) {
-            struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-            cedar_diags_init(d, c->a, text->name, text->text);
-            (void)!validate_policy(schema, &text->items[j], VALIDATE_STRICT, d);
-            all.items[all.count++] = d;
-        }
+    all.items = ARENA_ARRAY(c->a, const struct cedar_diags *, set->all.count);
+    for (size_t i = 0; i < set->all.count; i++) {
+        const struct cedar_policy *p = &set->all.items[i];
+        const struct cedar_policy *tmpl =
+            p->template_id.p ? cedar_policies_find(&set->all, p->template_id) : NULL;
+        struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
+        cedar_diags_init(d, c->a, S("policies"), set->texts[i]);
+        (void)!(tmpl ? validate_link(schema, tmpl, p, d) : validate_policy(schema, p, NULL, d));
+        all.items[all.count++] = d;
     }
     return all;
 }

@@ -14,22 +14,25 @@ bool calls_read_uid(struct call *c, const char *what, const json *v, struct ceda
 
 /* ---- schema ---- */
 
-const struct schema *calls_read_schema(struct call *c, const json *v)
+bool calls_read_schema_source(struct call *c, const json *v, struct schema_source *out)
 {
     struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-    const struct schema *schema = NULL;
-    if (json_type(v) != JSON_STRING) {
-        calls_fail(c, "schema: must be a text, not %s", json_type_name(json_type(v)));
-        return NULL;
-    }
+    bool is_text = json_type(v) == JSON_STRING;
     cedar_diags_init(d, c->a, S("schema"), json_str(v));
-    if (!schema_read(c->a, json_str(v), &schema, d)) {
+    if (!(is_text ? schema_source_read(c->a, json_str(v), out, d)
+                  : schema_source_read_value(c->a, v, out, d))) {
         calls_fail_diags(c, S("schema"), d);
-        return NULL;
+        return false;
     }
     for (size_t i = 0; i < d->count; i++)
         calls_note_add(c, &c->warnings, calls_note_of(&d->items[i]));
-    return schema;
+    return true;
+}
+
+const struct schema *calls_read_schema(struct call *c, const json *v)
+{
+    struct schema_source source;
+    return calls_read_schema_source(c, v, &source) ? source.schema : NULL;
 }
 
 /* ---- entities ---- */
@@ -43,10 +46,10 @@ static uint64_t seed_of_call(void)
 }
 
 static bool conform_all(struct call *c, const struct schema *schema,
-                        const struct cedar_entities *store, size_t count)
+                        const struct cedar_entities *store)
 {
     struct conform_fault fault;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < store->count; i++) {
         if (conform_entity(schema, store->items[i], &fault))
             continue;
         calls_fail(c, "entities: %s", fault.text);
@@ -55,6 +58,7 @@ static bool conform_all(struct call *c, const struct schema *schema,
     return true;
 }
 
+/* Those that were not given. */
 static bool add_actions(struct arena *a, const struct schema *schema, struct cedar_entities *store,
                         struct err *err)
 {
@@ -73,31 +77,56 @@ static bool add_actions(struct arena *a, const struct schema *schema, struct ced
     return true;
 }
 
+/* What was given is held against the schema by itself, before the schema's actions join: an action
+ * that is given must bring its ancestors along. */
 bool calls_read_entities(struct call *c, const json *v, const struct schema *schema,
                          struct cedar_entities *out)
 {
     struct typed_json typed = {.schema = schema};
     struct cedar_json_hook hook = typed_json_hook(&typed);
+    struct cedar_entities *given = schema ? ARENA_NEW(c->a, struct cedar_entities) : out;
     struct err err;
-    cedar_entities_init(out, c->a, NULL, seed_of_call());
-    bool ok = cedar_entities_from_json(out, v, schema ? &hook : NULL, &err);
-    size_t given = out->count;
-    ok = ok && (!schema || add_actions(c->a, schema, out, &err)) && cedar_entities_seal(out, &err);
-    if (!ok) {
-        calls_fail(c, "entities: %s", err.text);
-        return false;
+    cedar_entities_init(given, c->a, NULL, seed_of_call());
+    bool ok = cedar_entities_from_json(given, v, schema ? &hook : NULL, &err) &&
+              cedar_entities_seal(given, &err);
+    if (ok && schema) {
+        if (!conform_all(c, schema, given))
+            return false;
+        cedar_entities_init(out, c->a, given, given->seed);
+        ok = add_actions(c->a, schema, out, &err) && cedar_entities_seal(out, &err);
     }
-    return !schema || conform_all(c, schema, out, given);
+    if (!ok)
+        calls_fail(c, "entities: %s", err.text);
+    return ok;
 }
 
 /* ---- context ---- */
+
+/* The attributes that the type lists, all that are required among them. */
+static bool has_shape(struct call *c, const struct ctype *type, const struct cedar_value *record)
+{
+    for (uint32_t i = 0; i < record->n; i++) {
+        str name = record->fields[i].name;
+        if (ctype_attr(type, name))
+            continue;
+        calls_fail(c, "context: attribute `%.*s` is not in the schema", STR(str_take(name, 80)));
+        return false;
+    }
+    for (uint32_t i = 0; i < type->n; i++) {
+        if (!type->attrs[i].required || cedar_record_get(record, type->attrs[i].name))
+            continue;
+        calls_fail(c, "context: attribute `%.*s` is missing",
+                   STR(str_take(type->attrs[i].name, 80)));
+        return false;
+    }
+    return true;
+}
 
 bool calls_read_context(struct call *c, const json *v, const struct schema *schema,
                         const struct cedar_uid *action, struct cedar_value *out)
 {
     struct typed_json typed = {.schema = schema};
     struct cedar_json_hook hook = typed_json_hook(&typed);
-    struct conform_fault fault;
     struct err err;
     bool is_typed = schema && action;
     if (is_typed && !(typed.action = schema_action(schema, action))) {
@@ -109,101 +138,5 @@ bool calls_read_context(struct call *c, const json *v, const struct schema *sche
         calls_fail(c, "%s", err.text);
         return false;
     }
-    if (is_typed && !conform_value(schema, typed.action->context, out, &fault)) {
-        calls_fail(c, "context%s", fault.text);
-        return false;
-    }
-    return true;
-}
-
-/* ---- policies ---- */
-
-static const struct cedar_policies **add_text(struct call *c, struct calls_policies *set)
-{
-    if (set->count == set->cap) {
-        size_t cap = set->cap ? set->cap * 2 : 8;
-        const struct cedar_policies **texts = ARENA_ARRAY(c->a, const struct cedar_policies *, cap);
-        if (set->count)
-            memcpy(texts, set->texts, set->count * sizeof *texts);
-        set->texts = texts;
-        set->cap = cap;
-    }
-    return &set->texts[set->count++];
-}
-
-static struct cedar_policies *read_text(struct call *c, str what, str text)
-{
-    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-    struct cedar_policies *p = ARENA_NEW(c->a, struct cedar_policies);
-    if (cedar_policies_parse(c->a, S("policies"), text, p, d))
-        return p;
-    calls_fail_diags(c, what, d);
-    return NULL;
-}
-
-/* One policy alone; id empty: the one that its place in a text gives. */
-static void read_policy(struct call *c, str id, const json *v, struct calls_policies *set)
-{
-    str what = str_fmt(c->a, "policy \"%.*s\"", STR(str_take(id, 80)));
-    if (json_type(v) != JSON_STRING) {
-        calls_fail(c, "%.*s: must be a text, not %s", STR(what), json_type_name(json_type(v)));
-        return;
-    }
-    struct cedar_policies *p = read_text(c, what, json_str(v));
-    if (!p)
-        return;
-    if (p->count != 1)
-        calls_fail(c, "%.*s: the text holds %zu policies, and one is wanted", STR(what), p->count);
-    else if (p->items[0].is_template)
-        calls_fail(c, "%.*s: a template, where a policy is wanted", STR(what));
-    else
-        p->items[0].id = id.p ? id : p->items[0].id;
-    *add_text(c, set) = p;
-}
-
-static void read_static(struct call *c, const json *v, struct calls_policies *set)
-{
-    const json *one;
-    str id;
-    struct cedar_policies *p;
-    switch (json_type(v)) {
-    case JSON_STRING:
-        p = read_text(c, S("policies"), json_str(v));
-        if (!p)
-            return;
-        for (size_t i = 0; i < p->count; i++)
-            if (p->items[i].is_template)
-                calls_fail(c, "policies: %.*s is a template", STR(p->items[i].id));
-        *add_text(c, set) = p;
-        return;
-    case JSON_ARRAY:
-        for (struct json_iter it = json_iter(v); json_next(&it, NULL, &one);)
-            read_policy(c, S("policy0"), one, set);
-        if (json_count(v) > 1)
-            calls_fail(c, "policies: the id policy0 is taken (an array gives it to each)");
-        return;
-    case JSON_OBJECT:
-        for (struct json_iter it = json_iter(v); json_next(&it, &id, &one);)
-            read_policy(c, id, one, set);
-        return;
-    default:
-        calls_fail(c, "staticPolicies must be a text, an array or an object, not %s",
-                   json_type_name(json_type(v)));
-    }
-}
-
-bool calls_read_policies(struct call *c, const json *v, struct calls_policies *out)
-{
-    static const struct calls_member members[] = {
-        {"staticPolicies", false}, {"templates", false}, {"templateLinks", false}, {0}};
-    const json *m[3];
-    size_t before = c->errors.count;
-    *out = (struct calls_policies){0};
-    if (!calls_members(c, "a policy set", v, members, m))
-        return false;
-    if (m[0])
-        read_static(c, m[0], out);
-    if (json_count(m[1]) || json_count(m[2]))
-        calls_fail(c, "templates are not read yet");
-    return c->errors.count == before;
+    return !is_typed || has_shape(c, typed.action->context, out);
 }

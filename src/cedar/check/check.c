@@ -228,6 +228,13 @@ static struct answer check_var(struct checker *c, const struct caps *prior,
     return answer_ok(c->env.types[e->var]);
 }
 
+/* What has no value has every type. */
+static struct answer check_error(struct checker *c, const struct caps *prior,
+                                 const struct cedar_expr *e)
+{
+    return answer_ok(&ctype_never);
+}
+
 /* ---- the walk ---- */
 
 static check_fn *const handlers[] = {
@@ -260,6 +267,7 @@ static check_fn *const handlers[] = {
     [CEDAR_E_SET] = check_set,
     [CEDAR_E_RECORD] = check_record,
     [CEDAR_E_CALL] = check_call,
+    [CEDAR_E_ERROR] = check_error,
 };
 
 bool check_step(struct checker *c, struct cedar_span span)
@@ -279,25 +287,42 @@ static str address_of(const struct cedar_expr *const *e)
     return str_of((const char *)e, sizeof *e);
 }
 
-static void take_note(struct checker *c, const struct cedar_expr *e, struct answer x)
+struct check_note *check_note_any(const struct checker *c, const struct cedar_expr *e)
 {
-    struct check_note *note = map_get(&c->notes, address_of(&e));
+    return map_get(&c->notes, address_of(&e));
+}
+
+const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
+{
+    const struct check_note *note = check_note_any(c, e);
+    return note && note->env == c->env_number ? note : NULL;
+}
+
+/* A record that passes the check has the attribute; an entity may be missing from the store. */
+static bool is_guarded(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
+{
+    const struct check_note *kid = check_note_of(c, e->kids[0]);
+    if (kid && kid->type && kid->type->kind == CTYPE_RECORD)
+        return true;
+    return caps_has(prior, attr_cap(c, expr_number(c, e->kids[0]), e->name));
+}
+
+static void take_note(struct checker *c, const struct caps *prior, const struct cedar_expr *e,
+                      struct answer x)
+{
+    struct check_note *note = check_note_any(c, e);
     if (!note) {
         note = ARENA_NEW(&c->kept, struct check_note);
         (void)map_put(&c->notes, address_of(&e), note);
     }
     note->type = x.type;
+    note->guarded = e->kind == CEDAR_E_ATTR && x.ok && is_guarded(c, prior, e);
+    note->bare = note->bare || (e->kind == CEDAR_E_ATTR && !note->guarded);
     if (note->env == c->env_number)
         return; /* looked at twice, by `is .. in` */
     note->env = c->env_number;
     note->seen++;
-    note->never += answer_is_false(x);
-}
-
-const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
-{
-    const struct check_note *note = map_get(&c->notes, address_of(&e));
-    return note && note->env == c->env_number ? note : NULL;
+    note->never += answer_is_false(e->kind == CEDAR_E_NE ? answer_not(x) : x);
 }
 
 struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)
@@ -306,6 +331,6 @@ struct answer check(struct checker *c, const struct caps *prior, const struct ce
         return answer_fail(NULL);
     struct answer x = handlers[e->kind](c, prior, e);
     if (c->on_env)
-        take_note(c, e, x);
+        take_note(c, prior, e, x);
     return x;
 }

@@ -268,7 +268,8 @@ uint32_t expr_number(struct checker *c, const struct cedar_expr *e)
                                                                     [CEDAR_E_GET_TAG] = plain,
                                                                     [CEDAR_E_SET] = plain,
                                                                     [CEDAR_E_RECORD] = record,
-                                                                    [CEDAR_E_CALL] = plain};
+                                                                    [CEDAR_E_CALL] = plain,
+                                                                    [CEDAR_E_ERROR] = plain};
     str address = str_of((const char *)&e, sizeof(void *));
     uintptr_t known = (uintptr_t)map_get(&c->numbers, address);
     if (known == 0) {

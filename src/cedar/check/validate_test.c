@@ -414,6 +414,30 @@ static void test_table(void **state)
     assert_int_equal(finding_infos[FIND_IMPOSSIBLE_POLICY].severity[CEDAR_SDK_4_12], CEDAR_WARNING);
 }
 
+/* What 4.13 changed: a policy that applies to nothing is warned of, twice, and passes. */
+static void test_sdk(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const struct schema *s = schema_of(&a);
+    struct validate_options newer = {.sdk = CEDAR_SDK_4_13};
+    struct cedar_policies ps;
+    struct cedar_diags d;
+    str text = S("forbid(principal == Doc::\"d\", action == Action::\"view\", resource);");
+    assert_false(validates(&a, s, text, VALIDATE_STRICT, &d));
+    assert_int_equal(d.errors, 1);
+    assert_int_equal(d.warnings, 1);
+    assert_true(cedar_policies_parse(&a, S("test"), text, &ps, &d));
+    assert_true(validate_policies(s, &ps, &newer, &d));
+    assert_int_equal(d.errors, 0);
+    assert_int_equal(d.warnings, 2);
+    assert_string_equal(d.items[0].code, "no-applicable-action");
+    assert_int_equal(d.items[0].severity, CEDAR_WARNING);
+    assert_string_equal(d.items[1].code, "impossible-policy");
+    assert_true(cedar_policies_parse(
+        &a, S("test"), S("permit(principal, action, resource) when { 1 };"), &ps, &d));
+    assert_false(validate_policies(s, &ps, &newer, &d)); /* all else is as it was */
+}
+
 /* A policy and a schema that multiply to more work than the limit end in a finding, not in waiting.
  */
 static void test_too_much(void **state)
@@ -450,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_rows),  cmocka_unit_test(test_permissive),
         cmocka_unit_test(test_help),  cmocka_unit_test(test_once),
         cmocka_unit_test(test_table), cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_sdk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

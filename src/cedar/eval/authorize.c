@@ -1,126 +1,12 @@
-/* Compiling whole sets, and deciding requests by them. */
+/* Deciding requests by a compiled set. */
 #include <stdlib.h>
 
 #include "cedar/eval/index.h"
 
-/* ---- compiling ---- */
-
-static struct scope compile_scope(struct cedar_set *set, enum cedar_var var,
-                                  const struct cedar_scope *from)
-{
-    struct scope s = {.op = (uint8_t)from->op, .uid_count = (uint32_t)from->uid_count};
-    uint32_t *uids = ARENA_ARRAY(&set->arena, uint32_t, from->uid_count);
-    for (size_t i = 0; i < from->uid_count; i++)
-        uids[i] = intern_add(&set->arena, &set->uids, from->uids[i].uid);
-    s.uids = uids;
-    if (from->type.n)
-        s.type = intern_add(&set->arena, &set->types, (struct cedar_uid){.type = from->type});
-    if (from->op == CEDAR_SCOPE_IN || from->op == CEDAR_SCOPE_IN_SET ||
-        from->op == CEDAR_SCOPE_IS_IN)
-        set->names_ancestors[var] = true;
-    return s;
-}
-
-static void compile_policy(struct cedar_set *set, const struct cedar_policies *text,
-                           const struct cedar_policy *p, struct compiled *out)
-{
-    *out = (struct compiled){.policy = p, .text = text};
-    if (p->is_template)
-        return;
-    for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++)
-        out->scope[var] = compile_scope(set, var, &p->scope[var]);
-    out->code_from = set->code.count;
-    code_conditions(&set->code, p);
-    out->code_to = set->code.count;
-}
-
-struct cedar_set *cedar_compile(const struct cedar_policies *const *texts, size_t text_count,
-                                uint64_t seed, struct err *err)
-{
-    size_t count = 0, n = 0;
-    for (size_t t = 0; t < text_count; t++)
-        count += texts[t]->count;
-    if (count > CEDAR_POLICIES_MAX) {
-        err_limit(err, "more than %d policies", CEDAR_POLICIES_MAX);
-        return NULL;
-    }
-    struct cedar_set *set = calloc(1, sizeof *set);
-    if (!set)
-        abort();
-    set->code.arena = &set->arena;
-    set->uids.seed = set->types.seed = seed;
-    set->count = count;
-    set->policies = ARENA_ARRAY(&set->arena, struct compiled, count);
-    for (size_t t = 0; t < text_count; t++) {
-        for (size_t i = 0; i < texts[t]->count; i++)
-            compile_policy(set, texts[t], &texts[t]->items[i], &set->policies[n++]);
-    }
-    index_build(set);
-    return set;
-}
-
-void cedar_set_free(struct cedar_set *set)
-{
-    if (!set)
-        return;
-    arena_fini(&set->arena);
-    free(set);
-}
-
-size_t cedar_set_count(const struct cedar_set *set)
-{
-    return set->count;
-}
-
-const struct cedar_policy *cedar_set_policy(const struct cedar_set *set, size_t i)
-{
-    return set->policies[i].policy;
-}
-
-const struct cedar_policies *cedar_set_text(const struct cedar_set *set, size_t i)
-{
-    return set->policies[i].text;
-}
-
-/* ---- the request in numbers ---- */
-
-static uint32_t number_of(const struct cedar_set *set, const struct cedar_uid *uid, uint64_t hash,
-                          bool same_seed)
-{
-    return intern_find(&set->uids, same_seed ? hash : hash_uid(set->uids.seed, uid), uid);
-}
-
-static void learn_side(const struct cedar_set *set, const struct machine *m, enum cedar_var var,
-                       const struct cedar_uid *uid, struct side_facts *out)
-{
-    const struct cedar_entity *e = m->known[var];
-    bool same_seed = m->entities->seed == set->uids.seed;
-    *out = (struct side_facts){0};
-    out->self = e ? number_of(set, uid, e->hash, same_seed)
-                  : intern_find(&set->uids, hash_uid(set->uids.seed, uid), uid);
-    if (set->types.count) {
-        struct cedar_uid type = {.type = uid->type};
-        out->type = intern_find(&set->types, hash_uid(set->types.seed, &type), &type);
-    }
-    size_t most = set->names_ancestors[var] ? 1 + (e ? e->ancestor_count : 0) : 0;
-    if (most == 0)
-        return;
-    uint32_t *in = ARENA_ARRAY(m->scratch, uint32_t, most);
-    if (out->self)
-        in[out->in_count++] = out->self;
-    for (size_t i = 0; i + 1 < most; i++) {
-        uint32_t n = number_of(set, e->ancestors[i].uid, e->ancestors[i].hash, same_seed);
-        if (n)
-            in[out->in_count++] = n;
-    }
-    out->in = in;
-}
-
-/* ---- deciding ---- */
+enum { FEW = 16, AHEAD = 8 };
 
 struct deciding {
-    const struct cedar_set *set;
-    struct side_facts facts[3];
+    struct selection selection; /* first: visit is given it */
     struct machine machine;
     uint32_t *satisfied[2]; /* by effect */
     size_t satisfied_count[2], satisfied_cap[2];
@@ -129,24 +15,65 @@ struct deciding {
     size_t evaluated;
 };
 
-static void decide_policy(void *ctx, uint32_t number)
+/* ---- scopes ---- */
+
+static bool type_is(const struct deciding *d, uint32_t name, const struct subject *s)
 {
-    struct deciding *d = ctx;
-    const struct compiled *c = &d->set->policies[number];
-    struct err err;
-    for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
-        if (!scope_matches(&c->scope[var], &d->facts[var]))
-            return;
-    }
-    d->evaluated++;
-    enum outcome outcome = machine_run(&d->machine, c->code_from, c->code_to, &err);
+    return same_bytes(d->machine.code->names[name], s->uid->type);
+}
+
+static inline bool side_fits(struct deciding *d, const struct compiled *c, int side,
+                             enum cedar_var var)
+{
+    const struct key *key = &c->keys[side];
+    const struct subject *s = &d->machine.subjects[var];
+    uint8_t wants = c->wants[side];
+    if (!wants)
+        return true;
+    if (wants & WANTS_SAME)
+        return key->hash == s->hash && cedar_uid_eq(key->uid, s->uid);
+    return (!(wants & WANTS_TYPE) || type_is(d, c->types[side], s)) &&
+           (!(wants & WANTS_IN) ||
+            subject_in(subject_known(&d->machine, var), key->hash, key->uid));
+}
+
+/* ---- policies ---- */
+
+static void note_satisfied(struct deciding *d, const struct compiled *c)
+{
+    uint8_t e = c->effect;
+    PUSH(d->machine.scratch, d->satisfied[e], d->satisfied_count[e], d->satisfied_cap[e],
+         c->number);
+}
+
+static void note_error(struct deciding *d, const struct compiled *c, const struct err *err)
+{
     struct arena *a = d->machine.scratch;
-    if (outcome == RUN_FAILED) {
-        struct cedar_policy_error e = {number, str_dup(a, str_z(err.text))};
-        PUSH(a, d->errors, d->error_count, d->error_cap, e);
-    } else if (outcome == RUN_TRUE) {
-        enum cedar_effect effect = c->policy->effect;
-        PUSH(a, d->satisfied[effect], d->satisfied_count[effect], d->satisfied_cap[effect], number);
+    struct cedar_policy_error e = {c->number, str_dup(a, str_z(err->text))};
+    PUSH(a, d->errors, d->error_count, d->error_cap, e);
+}
+
+static void decide_policies(struct selection *selection, const uint32_t *places, uint32_t first,
+                            size_t n)
+{
+    struct deciding *d = (struct deciding *)selection;
+    const struct cedar_set *set = selection->set;
+    UNINITIALIZED struct err err;
+    for (size_t i = 0; i < n && i < AHEAD; i++)
+        __builtin_prefetch(
+            &set->code.instrs[set->compiled[places ? places[i] : first + i].code_from]);
+    for (size_t i = 0; i < n; i++) {
+        const struct compiled *c = &set->compiled[places ? places[i] : first + i];
+        if (!side_fits(d, c, OF_PRINCIPAL, CEDAR_PRINCIPAL) ||
+            !side_fits(d, c, OF_RESOURCE, CEDAR_RESOURCE) ||
+            (c->in_many && index_came_before(selection, c->number)))
+            continue;
+        d->evaluated++;
+        enum outcome outcome = machine_run(&d->machine, c->code_from, c->code_to, &err);
+        if (outcome == RUN_TRUE)
+            note_satisfied(d, c);
+        else if (outcome == RUN_FAILED)
+            note_error(d, c, &err);
     }
 }
 
@@ -198,14 +125,20 @@ bool cedar_authorize(const struct cedar_set *set, const struct cedar_request *re
                      const struct cedar_entities *entities, struct arena *scratch,
                      struct cedar_response *out, struct err *err)
 {
+    UNINITIALIZED struct cedar_value small[STACK_SMALL];
+    UNINITIALIZED struct deciding d;
     if (!check_request(req, entities, err))
         return false;
-    struct deciding d = {.set = set};
-    machine_init(&d.machine, &set->code, req, entities, scratch);
-    learn_side(set, &d.machine, CEDAR_PRINCIPAL, &req->principal, &d.facts[CEDAR_PRINCIPAL]);
-    learn_side(set, &d.machine, CEDAR_ACTION, &req->action, &d.facts[CEDAR_ACTION]);
-    learn_side(set, &d.machine, CEDAR_RESOURCE, &req->resource, &d.facts[CEDAR_RESOURCE]);
-    index_select(set, d.facts, decide_policy, &d);
+    machine_init(&d.machine, &set->code, req, entities, scratch, small);
+    d.selection = (struct selection){.set = set, .machine = &d.machine, .visit = decide_policies};
+    for (int effect = 0; effect < 2; effect++) {
+        d.satisfied[effect] = ARENA_ARRAY(scratch, uint32_t, FEW);
+        d.satisfied_count[effect] = 0;
+        d.satisfied_cap[effect] = FEW;
+    }
+    d.errors = NULL;
+    d.error_count = d.error_cap = d.evaluated = 0;
+    index_select(&d.selection);
     conclude(&d, out);
     return true;
 }
@@ -214,12 +147,13 @@ bool cedar_expr_eval(const struct cedar_expr *e, const struct cedar_request *req
                      const struct cedar_entities *entities, struct arena *scratch,
                      struct cedar_value *out, struct err *err)
 {
-    struct code code = {.arena = scratch};
+    struct code code = {.keep = scratch, .grow = scratch, .seed = entities->seed};
+    struct cedar_value small[STACK_SMALL];
     struct machine m;
     if (!check_request(req, entities, err))
         return false;
     code_expr(&code, e);
-    machine_init(&m, &code, req, entities, scratch);
+    machine_init(&m, &code, req, entities, scratch, small);
     if (machine_run(&m, 0, code.count, err) != RUN_TRUE)
         return false;
     *out = m.stack[0];

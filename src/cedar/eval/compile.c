@@ -4,7 +4,7 @@
 static size_t emit(struct code *c, enum op op, uint32_t arg, uint32_t wide)
 {
     struct instr i = {.op = (uint8_t)op, .arg = arg, .wide = wide};
-    PUSH(c->arena, c->instrs, c->count, c->cap, i);
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
     return c->count - 1;
 }
 
@@ -21,18 +21,9 @@ static void land_here(struct code *c, size_t jump)
     c->instrs[jump].arg = (uint32_t)c->count;
 }
 
-static uint32_t add_names(struct code *c, const str *names, size_t n)
+static void emit_const(struct code *c, const struct cedar_value *v)
 {
-    uint32_t first = (uint32_t)c->name_count;
-    for (size_t i = 0; i < n; i++)
-        PUSH(c->arena, c->names, c->name_count, c->name_cap, names[i]);
-    return first;
-}
-
-static void emit_const(struct code *c, struct cedar_value v)
-{
-    emit(c, OP_CONST, (uint32_t)c->const_count, 0);
-    PUSH(c->arena, c->consts, c->const_count, c->const_cap, v);
+    emit(c, OP_CONST, code_const(c, v), 0);
     stack_moves(c, 0, 1);
 }
 
@@ -139,56 +130,155 @@ static void code_folded_left(struct code *c, const struct cedar_expr *e)
     }
 }
 
+/* The right side of `in`, most often one entity. */
+static void code_in(struct code *c, const struct cedar_expr *right)
+{
+    if (right->kind == CEDAR_E_LITERAL && right->value.kind == CEDAR_ENTITY) {
+        emit(c, OP_IN_KEY, code_key(c, right->value.uid), 0);
+        return;
+    }
+    code_expr(c, right);
+    emit(c, OP_IN, 0, 0);
+    stack_moves(c, 2, 1);
+}
+
 static void code_is(struct code *c, const struct cedar_expr *e)
 {
-    uint32_t name = add_names(c, &e->name, 1);
+    uint32_t name = code_names(c, &e->name, 1);
     code_expr(c, e->kids[0]);
     if (e->kid_count == 1) {
         emit(c, OP_IS, name, 0);
         return;
     }
     size_t jump = emit(c, OP_IS_OR_JUMP, 0, name);
-    code_expr(c, e->kids[1]);
-    emit(c, OP_IN, 0, 0);
-    stack_moves(c, 2, 1);
+    code_in(c, e->kids[1]);
     land_here(c, jump);
+}
+
+/* A variable, or up to PATH_NAMES_MAX attributes of one. Deeper chains go on with OP_ATTR. */
+static bool path_of(struct code *c, const struct cedar_expr *e, struct instr *out, uint32_t *first)
+{
+    str names[PATH_NAMES_MAX];
+    size_t n = PATH_NAMES_MAX;
+    for (; e->kind == CEDAR_E_ATTR && n > 0; e = e->kids[0])
+        names[--n] = e->name;
+    if (e->kind != CEDAR_E_VAR)
+        return false;
+    out->var = (uint8_t)e->var;
+    out->path = (uint8_t)(PATH_NAMES_MAX - n);
+    *first = code_names(c, names + n, out->path);
+    return true;
+}
+
+static bool code_path(struct code *c, const struct cedar_expr *e)
+{
+    struct instr i = {.op = OP_PATH};
+    if (!path_of(c, e, &i, &i.arg))
+        return false;
+    i.wide = i.path;
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
+    stack_moves(c, 0, 1);
+    return true;
+}
+
+static void code_attr(struct code *c, const struct cedar_expr *e)
+{
+    if (code_path(c, e))
+        return;
+    code_expr(c, e->kids[0]);
+    emit(c, OP_ATTR, code_names(c, &e->name, 1), 0);
 }
 
 static void code_like(struct code *c, const struct cedar_expr *e)
 {
     code_kids(c, e);
     emit(c, OP_LIKE, (uint32_t)c->pattern_count, 0);
-    PUSH(c->arena, c->patterns, c->pattern_count, c->pattern_cap, e->pattern);
+    PUSH(c->grow, c->patterns, c->pattern_count, c->pattern_cap, e->pattern);
 }
 
 static void code_composite(struct code *c, const struct cedar_expr *e)
 {
     struct cedar_value v;
-    if (fold(c->arena, e, &v)) {
-        emit_const(c, v);
+    if (fold(c->keep, e, &v)) {
+        emit_const(c, &v);
         return;
     }
     code_kids(c, e);
     if (e->kind == CEDAR_E_SET)
         emit(c, OP_SET, e->kid_count, 0);
     else if (e->kind == CEDAR_E_RECORD)
-        emit(c, OP_RECORD, add_names(c, e->names, e->name_count), e->kid_count);
+        emit(c, OP_RECORD, code_names(c, e->names, e->name_count), e->kid_count);
     else
         emit(c, OP_CALL, (uint32_t)e->fn, e->kid_count);
     stack_moves(c, e->kid_count, 1);
 }
 
+/* ---- tests ---- */
+
+/* Which part of the test is the path, and what the other part is to it. */
+static const struct cedar_expr *test_of(struct code *c, const struct cedar_expr *e, struct instr *i)
+{
+    struct cedar_value v;
+    switch (e->kind) {
+    case CEDAR_E_EQ:
+    case CEDAR_E_NE:
+    case CEDAR_E_LT:
+    case CEDAR_E_LE:
+    case CEDAR_E_GT:
+    case CEDAR_E_GE:
+        if (!fold(c->keep, e->kids[1], &v))
+            return NULL;
+        i->test = (uint8_t)(TEST_EQ + (e->kind - CEDAR_E_EQ));
+        i->arg = code_const(c, &v);
+        return e->kids[0];
+    case CEDAR_E_CONTAINS:
+        if (!fold(c->keep, e->kids[0], &v) || v.kind != CEDAR_SET)
+            return NULL;
+        i->test = TEST_IN_SET;
+        i->arg = code_const(c, &v);
+        return e->kids[1];
+    case CEDAR_E_HAS:
+        i->test = TEST_HAS;
+        i->arg = code_names(c, e->names, 1);
+        return e->name_count == 1 ? e->kids[0] : NULL;
+    case CEDAR_E_IN:
+        if (e->kids[1]->kind != CEDAR_E_LITERAL || e->kids[1]->value.kind != CEDAR_ENTITY)
+            return NULL;
+        i->test = TEST_IN_KEY;
+        i->arg = code_key(c, e->kids[1]->value.uid);
+        return e->kids[0];
+    case CEDAR_E_LIKE:
+        i->test = TEST_LIKE;
+        i->arg = (uint32_t)c->pattern_count;
+        PUSH(c->grow, c->patterns, c->pattern_count, c->pattern_cap, e->pattern);
+        return e->kids[0];
+    default:
+        i->test = TEST_TRUE;
+        return e->kind == CEDAR_E_ATTR || e->kind == CEDAR_E_VAR ? e : NULL;
+    }
+}
+
+static bool code_test(struct code *c, const struct cedar_expr *e, enum op op)
+{
+    struct instr i = {.op = (uint8_t)op};
+    const struct cedar_expr *path = test_of(c, e, &i);
+    if (!path || !path_of(c, path, &i, &i.wide))
+        return false;
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
+    stack_moves(c, 0, op == OP_TEST);
+    return true;
+}
+
 /* Kinds that are their kids, then one instruction without more to it. */
 static const uint8_t plain_ops[] = {
     [CEDAR_E_NOT] = OP_NOT,
-    [CEDAR_E_NEG] = OP_NEG,
-    [CEDAR_E_EQ] = OP_EQ,
-    [CEDAR_E_NE] = OP_NE,
-    [CEDAR_E_LT] = OP_LT,
-    [CEDAR_E_LE] = OP_LE,
-    [CEDAR_E_GT] = OP_GT,
     [CEDAR_E_GE] = OP_GE,
-    [CEDAR_E_IN] = OP_IN,
+    [CEDAR_E_GT] = OP_GT,
+    [CEDAR_E_LE] = OP_LE,
+    [CEDAR_E_LT] = OP_LT,
+    [CEDAR_E_NE] = OP_NE,
+    [CEDAR_E_EQ] = OP_EQ,
+    [CEDAR_E_NEG] = OP_NEG,
     [CEDAR_E_CONTAINS] = OP_CONTAINS,
     [CEDAR_E_CONTAINS_ALL] = OP_CONTAINS_ALL,
     [CEDAR_E_CONTAINS_ANY] = OP_CONTAINS_ANY,
@@ -197,15 +287,19 @@ static const uint8_t plain_ops[] = {
     [CEDAR_E_GET_TAG] = OP_GET_TAG,
 };
 
+_Static_assert(CEDAR_E_GE - CEDAR_E_EQ == OP_GE - OP_EQ && TEST_GE - TEST_EQ == OP_GE - OP_EQ,
+               "comparisons stand in the same order everywhere");
+
 void code_expr(struct code *c, const struct cedar_expr *e)
 {
+    if (e->kind != CEDAR_E_VAR && e->kind != CEDAR_E_ATTR && code_test(c, e, OP_TEST))
+        return;
     switch (e->kind) {
     case CEDAR_E_LITERAL:
-        emit_const(c, e->value);
+        emit_const(c, &e->value);
         return;
     case CEDAR_E_VAR:
-        emit(c, OP_VAR, (uint32_t)e->var, 0);
-        stack_moves(c, 0, 1);
+        code_path(c, e);
         return;
     case CEDAR_E_IF:
         code_if(c, e);
@@ -222,11 +316,14 @@ void code_expr(struct code *c, const struct cedar_expr *e)
         return;
     case CEDAR_E_HAS:
         code_kids(c, e);
-        emit(c, OP_HAS, add_names(c, e->names, e->name_count), e->name_count);
+        emit(c, OP_HAS, code_names(c, e->names, e->name_count), e->name_count);
         return;
     case CEDAR_E_ATTR:
-        code_kids(c, e);
-        emit(c, OP_ATTR, add_names(c, &e->name, 1), 0);
+        code_attr(c, e);
+        return;
+    case CEDAR_E_IN:
+        code_expr(c, e->kids[0]);
+        code_in(c, e->kids[1]);
         return;
     case CEDAR_E_IS:
         code_is(c, e);
@@ -239,6 +336,10 @@ void code_expr(struct code *c, const struct cedar_expr *e)
     case CEDAR_E_CALL:
         code_composite(c, e);
         return;
+    case CEDAR_E_ERROR:
+        emit(c, OP_FAIL, 0, 0);
+        stack_moves(c, 0, 1);
+        return;
     default:
         code_kids(c, e);
         emit(c, plain_ops[e->kind], 0, 0);
@@ -246,11 +347,26 @@ void code_expr(struct code *c, const struct cedar_expr *e)
     }
 }
 
+/* when { !a } is unless { a }; when { a && b } is when { a } when { b }; unless { a || b } is
+ * unless { a } unless { b }: the same order, and each part must be a bool either way. */
+static void code_condition(struct code *c, const struct cedar_expr *e, bool unless)
+{
+    for (; e->kind == CEDAR_E_NOT; e = e->kids[0])
+        unless = !unless;
+    if (e->kind == (unless ? CEDAR_E_OR : CEDAR_E_AND)) {
+        for (uint32_t i = 0; i < e->kid_count; i++)
+            code_condition(c, e->kids[i], unless);
+        return;
+    }
+    if (code_test(c, e, unless ? OP_UNLESS_TEST : OP_WHEN_TEST))
+        return;
+    code_expr(c, e);
+    emit(c, unless ? OP_UNLESS : OP_WHEN, 0, 0);
+    stack_moves(c, 1, 0);
+}
+
 void code_conditions(struct code *c, const struct cedar_policy *p)
 {
-    for (size_t i = 0; i < p->condition_count; i++) {
-        code_expr(c, p->conditions[i].body);
-        emit(c, p->conditions[i].unless ? OP_UNLESS : OP_WHEN, 0, 0);
-        stack_moves(c, 1, 0);
-    }
+    for (size_t i = 0; i < p->condition_count; i++)
+        code_condition(c, p->conditions[i].body, p->conditions[i].unless);
 }

@@ -2,67 +2,43 @@
 
 #include <stdlib.h>
 
-/* ---- interning ---- */
+enum side {
+    SIDE_RESOURCE_EQ = 0, /* from the most selective to the least */
+    SIDE_PRINCIPAL_EQ,
+    SIDE_RESOURCE_IN,
+    SIDE_PRINCIPAL_IN,
+    SIDE_RESOURCE_IS,
+    SIDE_PRINCIPAL_IS,
+    SIDE_ANY,
+};
 
-static void intern_place(struct intern *t, uint32_t number)
-{
-    size_t mask = t->slot_count - 1, i = t->hashes[number - 1] & mask;
-    while (t->slots[i])
-        i = (i + 1) & mask;
-    t->slots[i] = number;
-}
-
-static void intern_grow(struct arena *a, struct intern *t)
-{
-    t->slot_count = t->slot_count ? t->slot_count * 2 : 64;
-    t->slots = ARENA_ARRAY(a, uint32_t, t->slot_count);
-    for (uint32_t n = 1; n <= t->count; n++)
-        intern_place(t, n);
-}
-
-uint32_t intern_find(const struct intern *t, uint64_t hash, const struct cedar_uid *uid)
-{
-    size_t mask = t->slot_count - 1;
-    if (t->slot_count == 0)
-        return 0;
-    for (size_t i = hash & mask; t->slots[i]; i = (i + 1) & mask) {
-        uint32_t n = t->slots[i];
-        if (t->hashes[n - 1] == hash && cedar_uid_eq(&t->uids[n - 1], uid))
-            return n;
-    }
-    return 0;
-}
-
-uint32_t intern_add(struct arena *a, struct intern *t, struct cedar_uid uid)
-{
-    uint64_t hash = hash_uid(t->seed, &uid);
-    uint32_t had = intern_find(t, hash, &uid);
-    if (had)
-        return had;
-    PUSH(a, t->hashes, t->count, t->hash_cap, hash);
-    t->count--;
-    PUSH(a, t->uids, t->count, t->cap, uid);
-    if (t->count * 2 > t->slot_count)
-        intern_grow(a, t);
-    else
-        intern_place(t, (uint32_t)t->count);
-    return (uint32_t)t->count;
-}
+enum { SCAN_MAX = 16 }; /* policies in a small bucket */
 
 /* ---- building ---- */
 
 struct entry {
-    uint32_t bucket, side, key, policy;
+    uint64_t key;
+    uint32_t bucket, policy;
+    uint8_t side;
 };
 
 struct builder {
     struct cedar_set *set;
-    struct arena scratch;
+    struct arena *grow;
     struct entry *entries;
     size_t count, cap;
+    struct bucket **buckets; /* by number */
+    uint32_t bucket_count;
+    uint32_t *action_of_key;
 };
 
-static enum side choose_side(const struct compiled *c, uint32_t *key)
+static uint64_t type_hash(const struct cedar_set *set, str type)
+{
+    return hash_bytes(set->code.seed, type);
+}
+
+static enum side choose_side(const struct cedar_set *set, const struct cedar_policy *p,
+                             uint64_t *key)
 {
     static const struct {
         enum cedar_var var;
@@ -79,41 +55,99 @@ static enum side choose_side(const struct compiled *c, uint32_t *key)
         {CEDAR_PRINCIPAL, CEDAR_SCOPE_IS, SIDE_PRINCIPAL_IS},
     };
     for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
-        const struct scope *s = &c->scope[choices[i].var];
+        const struct cedar_scope *s = &p->scope[choices[i].var];
         if (s->op != choices[i].op)
             continue;
-        *key = s->op == CEDAR_SCOPE_IS ? s->type : s->uids[0];
+        *key = s->op == CEDAR_SCOPE_IS ? type_hash(set, s->type)
+                                       : hash_uid(set->code.seed, &s->uids[0].uid);
         return choices[i].side;
     }
     *key = 0;
     return SIDE_ANY;
 }
 
-static uint32_t bucket_for(struct cedar_set *set, uint32_t uid, bool in)
+/* Every action that policies name gets its place. */
+static void collect_actions(struct builder *b)
 {
-    uint32_t *b = in ? &set->buckets[uid].in : &set->buckets[uid].eq;
-    if (!*b)
-        *b = set->bucket_count++;
-    return *b;
+    struct cedar_set *set = b->set;
+    size_t most = 0, cap = 0;
+    for (size_t i = 0; i < set->count; i++)
+        most += set->policies[i].policy->scope[CEDAR_ACTION].uid_count;
+    b->action_of_key = ARENA_ARRAY(b->grow, uint32_t, most + 1);
+    PUSH(b->grow, set->actions, set->action_count, cap, (struct action){0});
+    for (size_t i = 0; i < set->count; i++) {
+        const struct cedar_scope *s = &set->policies[i].policy->scope[CEDAR_ACTION];
+        for (size_t k = 0; k < s->uid_count; k++) {
+            uint32_t key = code_key(&set->code, &s->uids[k].uid);
+            if (b->action_of_key[key])
+                continue;
+            struct action made = {.key = set->code.keys[key]};
+            b->action_of_key[key] = (uint32_t)set->action_count;
+            PUSH(b->grow, set->actions, set->action_count, cap, made);
+        }
+    }
+    set->actions = arena_dup(&set->arena, set->actions, set->action_count * sizeof *set->actions);
+    for (set->action_slot_count = 16; set->action_slot_count < 2 * set->action_count;)
+        set->action_slot_count *= 2;
+    set->action_slots = ARENA_ARRAY(&set->arena, struct action_slot, set->action_slot_count);
+    for (size_t a = 1; a < set->action_count; a++) {
+        size_t mask = set->action_slot_count - 1, i = set->actions[a].key.hash & mask;
+        while (set->action_slots[i].action)
+            i = (i + 1) & mask;
+        set->action_slots[i] = (struct action_slot){set->actions[a].key.hash, (uint32_t)a};
+    }
 }
 
-static void add_entry(struct builder *b, uint32_t bucket, uint32_t policy)
+static void add_entry(struct builder *b, struct bucket *bucket, uint32_t policy)
 {
-    struct entry e = {.bucket = bucket, .policy = policy};
-    e.side = choose_side(&b->set->policies[policy], &e.key);
-    PUSH(&b->scratch, b->entries, b->count, b->cap, e);
+    struct entry e = {.policy = policy};
+    if (!bucket->number) {
+        bucket->number = b->bucket_count;
+        b->buckets[b->bucket_count++] = bucket;
+    }
+    e.bucket = bucket->number;
+    e.side = (uint8_t)choose_side(b->set, b->set->policies[policy].policy, &e.key);
+    PUSH(b->grow, b->entries, b->count, b->cap, e);
+}
+
+static int number_order(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* A policy may be reached through several groups of one action. */
+static void note_buckets(struct builder *b, uint32_t policy, size_t first)
+{
+    struct policy_source *p = &b->set->policies[policy];
+    size_t n = b->count - first;
+    if (n < 2)
+        return;
+    uint32_t *numbers = ARENA_ARRAY(&b->set->arena, uint32_t, n);
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = b->entries[first + i].bucket;
+    qsort(numbers, n, sizeof *numbers, number_order);
+    p->buckets = numbers;
+    p->bucket_count = (uint32_t)n;
 }
 
 static void add_policy(struct builder *b, uint32_t policy)
 {
-    const struct compiled *c = &b->set->policies[policy];
-    const struct scope *action = &c->scope[CEDAR_ACTION];
-    if (c->policy->is_template)
+    struct cedar_set *set = b->set;
+    const struct cedar_policy *p = set->policies[policy].policy;
+    const struct cedar_scope *s = &p->scope[CEDAR_ACTION];
+    size_t first = b->count;
+    if (p->is_template)
         return;
-    if (action->op == CEDAR_SCOPE_ANY)
-        add_entry(b, 0, policy);
-    for (uint32_t i = 0; i < action->uid_count; i++)
-        add_entry(b, bucket_for(b->set, action->uids[i], action->op != CEDAR_SCOPE_EQ), policy);
+    if (s->op == CEDAR_SCOPE_ANY)
+        add_entry(b, &set->any_action, policy);
+    for (size_t i = 0; i < s->uid_count; i++) {
+        uint32_t key = code_key(&set->code, &s->uids[i].uid);
+        struct action *a = &set->actions[b->action_of_key[key]];
+        add_entry(b, s->op == CEDAR_SCOPE_EQ ? &a->exact : &a->group, policy);
+        set->has_groups |= s->op != CEDAR_SCOPE_EQ;
+    }
+    note_buckets(b, policy, first);
 }
 
 static int entry_order(const void *a, const void *b)
@@ -128,168 +162,241 @@ static int entry_order(const void *a, const void *b)
     return (x->policy > y->policy) - (x->policy < y->policy);
 }
 
-static size_t list_slot(const struct cedar_set *set, uint32_t bucket, uint32_t side, uint32_t key)
+static void compile_side(struct code *code, const struct cedar_scope *s, struct compiled *out,
+                         int side)
+{
+    static const uint8_t wants[] = {
+        [CEDAR_SCOPE_EQ] = WANTS_SAME,
+        [CEDAR_SCOPE_IN] = WANTS_IN,
+        [CEDAR_SCOPE_IS] = WANTS_TYPE,
+        [CEDAR_SCOPE_IS_IN] = WANTS_TYPE | WANTS_IN,
+    };
+    out->wants[side] = wants[s->op];
+    if (s->uid_count) {
+        uint32_t key = code_key(code, &s->uids[0].uid);
+        out->keys[side] = code->keys[key];
+    }
+    if (s->type.n)
+        out->types[side] = code_names(code, &s->type, 1);
+}
+
+static void compile_policy(struct cedar_set *set, uint32_t number, struct compiled *out)
+{
+    const struct policy_source *from = &set->policies[number];
+    *out = (struct compiled){.number = number,
+                             .effect = (uint8_t)from->policy->effect,
+                             .in_many = from->bucket_count > 0};
+    compile_side(&set->code, &from->policy->scope[CEDAR_PRINCIPAL], out, OF_PRINCIPAL);
+    compile_side(&set->code, &from->policy->scope[CEDAR_RESOURCE], out, OF_RESOURCE);
+    out->code_from = (uint32_t)set->code.count;
+    code_conditions(&set->code, from->policy);
+    out->code_to = (uint32_t)set->code.count;
+}
+
+/* Entries to postings. What the same requests look at comes to lie together. */
+static void place_policies(struct builder *b)
+{
+    struct cedar_set *set = b->set;
+    uint32_t *place = ARENA_ARRAY(b->grow, uint32_t, set->count + 1); /* + 1 */
+    size_t n = 0;
+    set->postings = ARENA_ARRAY(&set->arena, uint32_t, b->count);
+    set->compiled = ARENA_ARRAY(&set->arena, struct compiled, set->count);
+    for (size_t i = 0; i < b->count; i++) {
+        const struct entry *e = &b->entries[i];
+        struct bucket *bucket = b->buckets[e->bucket];
+        if (!place[e->policy]) {
+            compile_policy(set, e->policy, &set->compiled[set->compiled_count]);
+            place[e->policy] = (uint32_t)++set->compiled_count;
+        }
+        if (bucket->count == 0)
+            bucket->first = (uint32_t)n;
+        else if (entry_order(e - 1, e) == 0)
+            continue; /* the same action twice in one policy */
+        set->postings[n++] = place[e->policy] - 1;
+        bucket->count++;
+        bucket->sides |= (uint8_t)(1u << e->side);
+    }
+}
+
+static void find_straight(struct builder *b)
+{
+    for (uint32_t i = 1; i < b->bucket_count; i++) {
+        struct bucket *bucket = b->buckets[i];
+        const uint32_t *places = b->set->postings + bucket->first;
+        bucket->straight = bucket->count <= SCAN_MAX;
+        for (uint32_t k = 0; bucket->straight && k < bucket->count; k++)
+            bucket->straight = places[k] == places[0] + k;
+        if (bucket->straight)
+            bucket->first = places[0];
+    }
+}
+
+/* The list of that bucket, side and key, or the free place for it. */
+static struct posting_list *list_at(const struct cedar_set *set, const struct bucket *b,
+                                    enum side side, uint64_t key)
 {
     const uint64_t k1 = 0x9e3779b97f4a7c15, k2 = 0xd6e8feb86659fd93;
-    uint64_t h = hash_fold(((uint64_t)bucket << 32 | key) ^ k1, k2 ^ side);
-    return h & (set->list_slots - 1);
+    size_t i = hash_fold(key ^ k1, k2 ^ ((uint64_t)b->number << 8 | side));
+    for (;; i++) {
+        struct posting_list *l = &set->lists[i & (set->list_slots - 1)];
+        if (l->count == 0 || (l->key == key && l->bucket == b->number && l->side == side))
+            return l;
+    }
 }
 
-static struct posting_list *new_list(struct cedar_set *set, const struct entry *e, size_t first)
+/* Lists for the large buckets. An entry that is there twice has one posting. */
+static void list_policies(struct builder *b)
 {
-    size_t i = list_slot(set, e->bucket, e->side, e->key);
-    while (set->lists[i].used)
-        i = (i + 1) & (set->list_slots - 1);
-    set->lists[i] = (struct posting_list){.bucket = e->bucket,
-                                          .key = e->key,
-                                          .side = (uint8_t)e->side,
-                                          .used = true,
-                                          .first = (uint32_t)first};
-    set->bucket_sides[e->bucket] |= (uint8_t)(1u << e->side);
-    return &set->lists[i];
+    struct cedar_set *set = b->set;
+    uint32_t at = 0;
+    set->list_slots = 16;
+    for (size_t i = 0; i < b->count; i++)
+        set->list_slots *= i >= set->list_slots / 2 ? 2 : 1;
+    set->lists = ARENA_ARRAY(&set->arena, struct posting_list, set->list_slots);
+    for (size_t i = 0; i < b->count; i++) {
+        const struct entry *e = &b->entries[i];
+        const struct bucket *bucket = b->buckets[e->bucket];
+        if (i > 0 && entry_order(e - 1, e) == 0)
+            continue;
+        if (bucket->count > SCAN_MAX) {
+            struct posting_list *l = list_at(set, bucket, (enum side)e->side, e->key);
+            if (l->count == 0)
+                *l = (struct posting_list){
+                    .key = e->key, .bucket = e->bucket, .side = e->side, .first = at};
+            l->count++;
+        }
+        at++;
+    }
 }
 
-static bool same_list(const struct entry *a, const struct entry *b)
+void index_build(struct cedar_set *set, struct arena *grow)
 {
-    return a->bucket == b->bucket && a->side == b->side && a->key == b->key;
-}
-
-void index_build(struct cedar_set *set)
-{
-    struct builder b = {.set = set};
-    set->buckets = ARENA_ARRAY(&set->arena, struct bucket_ids, set->uids.count + 1);
-    set->bucket_count = 1;
+    struct builder b = {.set = set, .grow = grow, .bucket_count = 1};
+    collect_actions(&b);
+    b.buckets = ARENA_ARRAY(grow, struct bucket *, 2 + 2 * set->action_count);
     for (size_t i = 0; i < set->count; i++)
         add_policy(&b, (uint32_t)i);
     if (b.count)
         qsort(b.entries, b.count, sizeof *b.entries, entry_order);
-    set->bucket_sides = ARENA_ARRAY(&set->arena, uint8_t, set->bucket_count);
-    set->list_slots = 16;
-    while (set->list_slots < b.count * 2)
-        set->list_slots *= 2;
-    set->lists = ARENA_ARRAY(&set->arena, struct posting_list, set->list_slots);
-    set->postings = ARENA_ARRAY(&set->arena, uint32_t, b.count);
-    struct posting_list *list = NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < b.count; i++) {
-        bool fresh = i == 0 || !same_list(&b.entries[i - 1], &b.entries[i]);
-        if (fresh)
-            list = new_list(set, &b.entries[i], n);
-        else if (b.entries[i].policy == b.entries[i - 1].policy)
-            continue; /* the same action twice in one list */
-        set->postings[n++] = b.entries[i].policy;
-        list->count++;
-    }
-    arena_fini(&b.scratch);
+    place_policies(&b);
+    list_policies(&b);
+    find_straight(&b);
 }
 
 /* ---- asking ---- */
 
-static bool is_one_of(uint32_t uid, const uint32_t *list, size_t n)
+static void visit(struct selection *s, uint32_t first, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (list[i] == uid)
+    if (n)
+        s->visit(s, s->set->postings + first, 0, n);
+}
+
+static void visit_list(struct selection *s, const struct bucket *b, enum side side, uint64_t key)
+{
+    const struct posting_list *l = list_at(s->set, b, side, key);
+    visit(s, l->first, l->count);
+}
+
+static void visit_ancestors(struct selection *s, const struct bucket *b, enum side side,
+                            const struct subject *of)
+{
+    visit_list(s, b, side, of->hash);
+    for (size_t i = 0; i < of->ancestor_count; i++) {
+        uint64_t hash = of->ancestors[i].hash;
+        if (hash != of->hash && (i == 0 || hash != of->ancestors[i - 1].hash))
+            visit_list(s, b, side, hash);
+    }
+}
+
+static void visit_side(struct selection *s, const struct bucket *b, enum cedar_var var,
+                       enum side eq, enum side in, enum side is)
+{
+    const struct subject *subject = &s->machine->subjects[var];
+    if (b->sides >> eq & 1)
+        visit_list(s, b, eq, subject->hash);
+    if (b->sides >> in & 1)
+        visit_ancestors(s, b, in, subject_known(s->machine, var));
+    if (b->sides >> is & 1)
+        visit_list(s, b, is, type_hash(s->set, subject->uid->type));
+}
+
+static void visit_bucket(struct selection *s, const struct bucket *b)
+{
+    if (b->straight) {
+        s->visit(s, NULL, b->first, b->count);
+        return;
+    }
+    if (b->count <= SCAN_MAX) {
+        visit(s, b->first, b->count);
+        return;
+    }
+    visit_side(s, b, CEDAR_RESOURCE, SIDE_RESOURCE_EQ, SIDE_RESOURCE_IN, SIDE_RESOURCE_IS);
+    visit_side(s, b, CEDAR_PRINCIPAL, SIDE_PRINCIPAL_EQ, SIDE_PRINCIPAL_IN, SIDE_PRINCIPAL_IS);
+    if (b->sides >> SIDE_ANY & 1)
+        visit_list(s, b, SIDE_ANY, 0);
+}
+
+static const struct action *find_action(const struct cedar_set *set, uint64_t hash,
+                                        const struct cedar_uid *uid)
+{
+    for (size_t i = hash;; i++) {
+        const struct action_slot *slot = &set->action_slots[i & (set->action_slot_count - 1)];
+        if (!slot->action)
+            return NULL;
+        const struct action *a = &set->actions[slot->action];
+        if (slot->hash == hash && cedar_uid_eq(a->key.uid, uid))
+            return a;
+    }
+}
+
+static void visit_group(struct selection *s, const struct action *a, size_t most)
+{
+    if (!a || a->group.count == 0)
+        return;
+    if (!s->groups)
+        s->groups = ARENA_ARRAY(s->machine->scratch, uint32_t, most);
+    s->groups[s->group_count++] = a->group.number;
+    visit_bucket(s, &a->group);
+}
+
+void index_select(struct selection *s)
+{
+    const struct cedar_set *set = s->set;
+    const struct subject *subject = &s->machine->subjects[CEDAR_ACTION];
+    const struct action *action = find_action(set, subject->hash, subject->uid);
+    visit_bucket(s, &set->any_action);
+    if (action)
+        visit_bucket(s, &action->exact);
+    if (!set->has_groups)
+        return;
+    subject = subject_known(s->machine, CEDAR_ACTION);
+    visit_group(s, action, 1 + subject->ancestor_count);
+    for (size_t i = 0; i < subject->ancestor_count; i++) {
+        const struct cedar_ancestor *a = &subject->ancestors[i];
+        visit_group(s, find_action(set, a->hash, a->uid), 1 + subject->ancestor_count);
+    }
+}
+
+static bool stands_in(const struct policy_source *p, uint32_t bucket)
+{
+    size_t low = 0, high = p->bucket_count;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (p->buckets[mid] == bucket)
+            return true;
+        if (p->buckets[mid] < bucket)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return false;
+}
+
+bool index_came_before(const struct selection *s, uint32_t number)
+{
+    for (size_t i = 0; i + 1 < s->group_count; i++) {
+        if (stands_in(&s->set->policies[number], s->groups[i]))
             return true;
     }
     return false;
-}
-
-bool scope_matches(const struct scope *s, const struct side_facts *f)
-{
-    switch ((enum cedar_scope_op)s->op) {
-    case CEDAR_SCOPE_ANY:
-        return true;
-    case CEDAR_SCOPE_EQ:
-        return s->uids[0] == f->self;
-    case CEDAR_SCOPE_IN:
-    case CEDAR_SCOPE_IN_SET:
-        for (uint32_t i = 0; i < s->uid_count; i++) {
-            if (is_one_of(s->uids[i], f->in, f->in_count))
-                return true;
-        }
-        return false;
-    case CEDAR_SCOPE_IS:
-        return s->type == f->type;
-    case CEDAR_SCOPE_IS_IN:
-        return s->type == f->type && is_one_of(s->uids[0], f->in, f->in_count);
-    }
-    return false;
-}
-
-struct selection {
-    const struct cedar_set *set;
-    const struct side_facts *facts;
-    void (*visit)(void *ctx, uint32_t policy);
-    void *ctx;
-    uint32_t via; /* the uid whose `action in` bucket this is; 0 otherwise */
-};
-
-/* A policy may stand in the buckets of several groups of one action: it counts in that of the first
- * it names. */
-static bool is_first_bucket(const struct selection *s, uint32_t policy)
-{
-    const struct scope *action = &s->set->policies[policy].scope[CEDAR_ACTION];
-    const struct side_facts *f = &s->facts[CEDAR_ACTION];
-    if (s->via == 0 || action->uid_count == 1)
-        return true;
-    for (uint32_t i = 0; i < action->uid_count; i++) {
-        if (is_one_of(action->uids[i], f->in, f->in_count))
-            return action->uids[i] == s->via;
-    }
-    return false;
-}
-
-static void visit_list(const struct selection *s, uint32_t bucket, enum side side, uint32_t key)
-{
-    const struct cedar_set *set = s->set;
-    size_t i = list_slot(set, bucket, side, key);
-    for (; set->lists[i].used; i = (i + 1) & (set->list_slots - 1)) {
-        const struct posting_list *l = &set->lists[i];
-        if (l->bucket != bucket || l->side != side || l->key != key)
-            continue;
-        for (uint32_t p = l->first; p < l->first + l->count; p++) {
-            if (is_first_bucket(s, set->postings[p]))
-                s->visit(s->ctx, set->postings[p]);
-        }
-        return;
-    }
-}
-
-static void visit_side(const struct selection *s, uint32_t bucket, const struct side_facts *f,
-                       enum side eq, enum side in, enum side is)
-{
-    uint8_t sides = s->set->bucket_sides[bucket];
-    if (f->self && (sides >> eq & 1))
-        visit_list(s, bucket, eq, f->self);
-    for (size_t i = 0; (sides >> in & 1) && i < f->in_count; i++)
-        visit_list(s, bucket, in, f->in[i]);
-    if (f->type && (sides >> is & 1))
-        visit_list(s, bucket, is, f->type);
-}
-
-static void visit_bucket(const struct selection *s, uint32_t bucket)
-{
-    visit_side(s, bucket, &s->facts[CEDAR_RESOURCE], SIDE_RESOURCE_EQ, SIDE_RESOURCE_IN,
-               SIDE_RESOURCE_IS);
-    visit_side(s, bucket, &s->facts[CEDAR_PRINCIPAL], SIDE_PRINCIPAL_EQ, SIDE_PRINCIPAL_IN,
-               SIDE_PRINCIPAL_IS);
-    if (s->set->bucket_sides[bucket] >> SIDE_ANY & 1)
-        visit_list(s, bucket, SIDE_ANY, 0);
-}
-
-void index_select(const struct cedar_set *set, const struct side_facts facts[3],
-                  void (*visit)(void *ctx, uint32_t policy), void *ctx)
-{
-    struct selection s = {.set = set, .facts = facts, .visit = visit, .ctx = ctx};
-    const struct side_facts *action = &facts[CEDAR_ACTION];
-    visit_bucket(&s, 0);
-    uint32_t exact = action->self ? set->buckets[action->self].eq : 0;
-    if (exact)
-        visit_bucket(&s, exact);
-    for (size_t i = 0; i < action->in_count; i++) {
-        s.via = action->in[i];
-        uint32_t group = set->buckets[s.via].in;
-        if (group)
-            visit_bucket(&s, group);
-    }
 }

@@ -1,89 +1,107 @@
 /* index: which policies of a set can apply to a request. Internal to this folder.
  *
  * Scopes never fail, so leaving out policies whose scope cannot match changes neither decision nor
- * errors. Every uid and type named in a scope is interned to a number from 1 (0: not named by any
- * policy, so equal to none). Policies are put in buckets by action (any; exactly one; in a group),
- * and within a bucket under the most selective side of the rest of the scope. A request probes the
- * buckets of its action and the action's groups. */
+ * errors. Policies are put in buckets by action (any; exactly one; in a group). A request looks at
+ * the bucket of all actions, that of its own, and those of its action's groups. A small bucket is
+ * gone through; in a large one the policies stand in lists under the most selective side of the
+ * rest of their scope, and the request looks at those of its own uids, types and ancestors.
+ *
+ * Uids are compared by hash first, under one seed for policies and entities (code.h, struct key). A
+ * list may hold policies of several uids of one hash; their scopes tell them apart. */
 #pragma once
 #include "cedar/eval/code.h"
 
-struct intern {
-    uint64_t seed;
-    struct cedar_uid *uids; /* of number i + 1 */
-    uint64_t *hashes;
-    size_t count, cap, hash_cap;
-    uint32_t *slots; /* numbers; power of two */
-    size_t slot_count;
-};
-uint32_t intern_add(struct arena *a, struct intern *t, struct cedar_uid uid);
-uint32_t intern_find(const struct intern *t, uint64_t hash, const struct cedar_uid *uid);
+enum wants { WANTS_TYPE = 1, WANTS_SAME = 2, WANTS_IN = 4 };
 
-/* A scope constraint in numbers. */
-struct scope {
-    uint8_t op; /* enum cedar_scope_op */
-    uint32_t type;
-    const uint32_t *uids;
-    uint32_t uid_count;
-};
-
-/* What a request's principal, action or resource is, in numbers. */
-struct side_facts {
-    uint32_t self;
-    uint32_t type;
-    const uint32_t *in; /* itself and its ancestors, as far as policies name them */
-    size_t in_count;
-};
-
-enum side {
-    SIDE_RESOURCE_EQ = 0, /* from the most selective to the least */
-    SIDE_PRINCIPAL_EQ,
-    SIDE_RESOURCE_IN,
-    SIDE_PRINCIPAL_IN,
-    SIDE_RESOURCE_IS,
-    SIDE_PRINCIPAL_IS,
-    SIDE_ANY,
-};
-
+/* One policy as a decision needs it, in the order of the index. */
 struct compiled {
+    struct key keys[2]; /* principal and resource: of ==, in, is..in */
+    uint32_t types[2];  /* of is, is..in: in code.names */
+    uint32_t number;    /* in the set */
+    uint32_t code_from, code_to;
+    uint8_t wants[2]; /* of principal and resource: enum wants */
+    uint8_t effect;
+    bool in_many; /* stands in several buckets: policy_source.buckets */
+};
+enum { OF_PRINCIPAL = 0, OF_RESOURCE };
+
+struct policy_source {
     const struct cedar_policy *policy;
     const struct cedar_policies *text;
-    struct scope scope[3];
-    size_t code_from, code_to;
+    const uint32_t *buckets; /* numbers, ascending; only where there are several */
+    uint32_t bucket_count;
+};
+
+struct bucket {
+    uint32_t number;       /* from 1; 0: there is none */
+    uint32_t first, count; /* of postings; where straight, of compiled */
+    uint8_t sides;         /* a bit for each enum side in use */
+    bool straight;         /* a small one whose policies stand together */
+};
+
+/* An action that some policy names. */
+struct action {
+    struct key key;
+    struct bucket exact, group; /* for action == it, and action in it */
+};
+
+struct action_slot {
+    uint64_t hash;
+    uint32_t action; /* 0: free */
 };
 
 struct posting_list {
-    uint32_t bucket, key;
-    uint8_t side; /* enum side */
-    bool used;
-    uint32_t first, count; /* of postings */
-};
-
-struct bucket_ids {
-    uint32_t eq, in; /* bucket numbers for `action == uid` and `action in uid`; 0: none */
+    uint64_t key; /* hash of the uid or type; 0 where the side is open */
+    uint32_t bucket;
+    uint32_t first, count; /* of postings; count 0: free */
+    uint8_t side;          /* enum side */
 };
 
 struct cedar_set {
     struct arena arena;
     struct code code;
-    struct compiled *policies;
+    struct compiled *compiled; /* all but the templates */
+    size_t compiled_count;
+    struct policy_source *policies; /* by number */
     size_t count;
-    struct intern uids, types;
-    bool names_ancestors[3];    /* some policy has `in` on that side */
-    struct bucket_ids *buckets; /* by number of the uid */
-    uint8_t *bucket_sides; /* by bucket: bit for each side in use; bucket 0 holds policies for any
-                              action */
-    uint32_t bucket_count;
-    struct posting_list *lists; /* hash table; power of two */
+    struct bucket any_action;
+    struct action *actions; /* from 1 */
+    size_t action_count;
+    struct action_slot *action_slots; /* power of two */
+    size_t action_slot_count;
+    bool has_groups;            /* some policy has `action in` */
+    struct posting_list *lists; /* hash table of those of large buckets; power of two */
     size_t list_slots;
-    uint32_t *postings;
+    uint32_t *postings; /* places in compiled */
 };
 
-void index_build(struct cedar_set *set);
+/* Fills in all that finds policies; compiles their conditions in the order of use. grow: for what
+ * is not needed afterwards. */
+void index_build(struct cedar_set *set, struct arena *grow);
 
-/* Calls visit with each policy whose indexed parts fit, every policy at most once, in no useful
- * order. */
-void index_select(const struct cedar_set *set, const struct side_facts facts[3],
-                  void (*visit)(void *ctx, uint32_t policy), void *ctx);
-/* The whole scope. */
-bool scope_matches(const struct scope *s, const struct side_facts *f);
+struct selection {
+    const struct cedar_set *set;
+    struct machine *machine;
+    /* Is given n policies by their places in set->compiled; places NULL: first and those after it.
+     */
+    void (*visit)(struct selection *s, const uint32_t *places, uint32_t first, size_t n);
+    uint32_t *groups; /* numbers of the buckets of the action's groups, in the order visited */
+    size_t group_count;
+};
+/* Calls visit with all policies whose action fits, leaving out some whose other sides do not; in no
+ * useful order, and a policy that stands in many buckets perhaps more than once. */
+void index_select(struct selection *s);
+/* Begins to fetch what that will look at for an action of this hash. */
+static inline void index_prefetch(const struct cedar_set *set, uint64_t hash)
+{
+    const struct action_slot *slot = &set->action_slots[hash & (set->action_slot_count - 1)];
+    const struct action *a = &set->actions[slot->action];
+    const char *c = (const char *)&set->compiled[a->exact.straight ? a->exact.first : 0];
+    __builtin_prefetch(a->key.uid);
+    __builtin_prefetch(c);
+    __builtin_prefetch(c + 64);
+    __builtin_prefetch(c + 128);
+    __builtin_prefetch(c + 192);
+}
+/* Whether an earlier bucket brought this policy, which stands in many. */
+bool index_came_before(const struct selection *s, uint32_t number);

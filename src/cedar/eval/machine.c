@@ -2,14 +2,60 @@
  */
 #include "cedar/eval/code.h"
 
-void machine_init(struct machine *m, const struct code *code, const struct cedar_request *req,
-                  const struct cedar_entities *entities, struct arena *scratch)
+#include <stdlib.h>
+
+/* ---- the three subjects ---- */
+
+static int by_hash(const void *a, const void *b)
 {
-    *m = (struct machine){.code = code, .req = req, .entities = entities, .scratch = scratch};
-    m->known[CEDAR_PRINCIPAL] = cedar_entities_find(entities, &req->principal);
-    m->known[CEDAR_ACTION] = cedar_entities_find(entities, &req->action);
-    m->known[CEDAR_RESOURCE] = cedar_entities_find(entities, &req->resource);
-    m->stack = ARENA_ARRAY(scratch, struct cedar_value, code->stack_max);
+    const struct cedar_ancestor *x = a, *y = b;
+    return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Policies and entities were hashed under different seeds. */
+static void rehash_ancestors(const struct machine *m, struct subject *s)
+{
+    struct cedar_ancestor *all =
+        arena_dup(m->scratch, s->ancestors, s->ancestor_count * sizeof *all);
+    for (size_t i = 0; i < s->ancestor_count; i++)
+        all[i].hash = hash_uid(m->code->seed, all[i].uid);
+    if (s->ancestor_count > 1)
+        qsort(all, s->ancestor_count, sizeof *all, by_hash);
+    s->ancestors = all;
+}
+
+void subject_look_up(const struct machine *m, struct subject *s)
+{
+    bool same_seed = m->entities->seed == m->code->seed;
+    s->looked_up = true;
+    s->entity = same_seed ? cedar_entities_find_hashed(m->entities, s->hash, s->uid)
+                          : cedar_entities_find(m->entities, s->uid);
+    if (!s->entity)
+        return;
+    s->ancestors = s->entity->ancestors;
+    s->ancestor_count = s->entity->ancestor_count;
+    if (!same_seed)
+        rehash_ancestors(m, s);
+}
+
+void machine_init(struct machine *m, const struct code *code, const struct cedar_request *req,
+                  const struct cedar_entities *entities, struct arena *scratch,
+                  struct cedar_value *small)
+{
+    const struct cedar_uid *uids[3] = {&req->principal, &req->action, &req->resource};
+    m->code = code;
+    m->entities = entities;
+    m->scratch = scratch;
+    m->stack = code->stack_max <= STACK_SMALL
+                   ? small
+                   : ARENA_ARRAY(scratch, struct cedar_value, code->stack_max);
+    for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
+        m->subjects[var] =
+            (struct subject){.uid = uids[var], .hash = hash_uid(code->seed, uids[var])};
+        m->vars[var] = cedar_entity_value(uids[var]);
+    }
+    memset(m->path_keys, 0xff, sizeof m->path_keys);
+    m->vars[CEDAR_CONTEXT] = req->context ? *req->context : cedar_empty_record;
 }
 
 /* ---- errors ---- */
@@ -26,14 +72,12 @@ static bool want(enum cedar_kind kind, const struct cedar_value *v, struct err *
 
 /* ---- entities ---- */
 
-static const struct cedar_entity *entity_of(const struct machine *m, const struct cedar_uid *uid)
+static const struct cedar_entity *entity_of(struct machine *m, const struct cedar_uid *uid)
 {
-    if (uid == &m->req->principal)
-        return m->known[CEDAR_PRINCIPAL];
-    if (uid == &m->req->resource)
-        return m->known[CEDAR_RESOURCE];
-    if (uid == &m->req->action)
-        return m->known[CEDAR_ACTION];
+    for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
+        if (uid == m->subjects[var].uid)
+            return subject_known(m, var)->entity;
+    }
     return cedar_entities_find(m->entities, uid);
 }
 
@@ -48,43 +92,50 @@ static bool no_attr(const char *what, const struct cedar_uid *uid, str name, str
                      STR(uid->id), what, STR(name));
 }
 
-static struct cedar_value variable(const struct machine *m, enum cedar_var var)
+/* NULL: it has none. */
+static inline const struct cedar_value *attribute(struct machine *m, str name,
+                                                  const struct cedar_value *v, struct err *err)
 {
-    switch (var) {
-    case CEDAR_PRINCIPAL:
-        return cedar_entity_value(&m->req->principal);
-    case CEDAR_ACTION:
-        return cedar_entity_value(&m->req->action);
-    case CEDAR_RESOURCE:
-        return cedar_entity_value(&m->req->resource);
-    default:
-        return m->req->context ? *m->req->context : cedar_empty_record;
-    }
-}
-
-static bool attribute(const struct machine *m, str name, struct cedar_value *v, struct err *err)
-{
-    const struct cedar_value *found;
+    const struct cedar_value *found = NULL;
     if (v->kind == CEDAR_RECORD) {
         found = cedar_record_get(v, name);
         if (!found)
-            return err_input(err, "record does not have the attribute `%.*s`", STR(name));
+            err_input(err, "record does not have the attribute `%.*s`", STR(name));
     } else if (v->kind == CEDAR_ENTITY) {
         const struct cedar_entity *e = entity_of(m, v->uid);
+        found = e ? cedar_record_get(&e->attrs, name) : NULL;
         if (!e)
-            return no_entity(v->uid, err);
-        found = cedar_record_get(&e->attrs, name);
-        if (!found)
-            return no_attr("attribute", v->uid, name, err);
+            no_entity(v->uid, err);
+        else if (!found)
+            no_attr("attribute", v->uid, name, err);
     } else {
-        return type_error("a record or an entity", v, err);
+        type_error("a record or an entity", v, err);
     }
-    *v = *found;
-    return true;
+    return found;
+}
+
+/* What the names lead to; NULL: err says why. Policies read the same things again and again, so
+ * what was found is remembered until the request is decided. */
+static inline const struct cedar_value *path(struct machine *m, uint8_t var, uint32_t first,
+                                             size_t n, struct err *err)
+{
+    const struct cedar_value *v = &m->vars[var];
+    uint32_t key = first << 2 | var, at = first % PATHS_KEPT;
+    if (n == 0)
+        return v;
+    if (m->path_keys[at] == key)
+        return m->paths[at];
+    for (size_t i = 0; i < n && v; i++)
+        v = attribute(m, m->code->names[first + i], v, err);
+    if (v) {
+        m->path_keys[at] = key;
+        m->paths[at] = v;
+    }
+    return v;
 }
 
 /* x has a.b is (x has a) && (x.a has b). */
-static bool has(const struct machine *m, const str *names, size_t n, struct cedar_value *v,
+static bool has(struct machine *m, const str *names, size_t n, struct cedar_value *v,
                 struct err *err)
 {
     struct cedar_value at = *v;
@@ -108,7 +159,7 @@ static bool has(const struct machine *m, const str *names, size_t n, struct ceda
     return true;
 }
 
-static bool tag(const struct machine *m, bool get, struct cedar_value *v, struct err *err)
+static bool tag(struct machine *m, bool get, struct cedar_value *v, struct err *err)
 {
     if (!want(CEDAR_ENTITY, &v[0], err) || !want(CEDAR_STRING, &v[1], err))
         return false;
@@ -128,33 +179,49 @@ static bool tag(const struct machine *m, bool get, struct cedar_value *v, struct
     return true;
 }
 
-static bool is_in(const struct machine *m, const struct cedar_uid *uid,
-                  const struct cedar_entity *e, const struct cedar_uid *other)
+static bool is_in(struct machine *m, const struct cedar_uid *uid, const struct cedar_uid *other)
 {
-    return cedar_uid_eq(uid, other) || (e && cedar_entity_has_ancestor(m->entities, e, other));
+    if (cedar_uid_eq(uid, other))
+        return true;
+    const struct cedar_entity *e = entity_of(m, uid);
+    return e && cedar_entity_has_ancestor(m->entities, e, other);
 }
 
 /* On the right: an entity, or a set of nothing but entities. */
-static bool in(const struct machine *m, struct cedar_value *v, struct err *err)
+static bool in(struct machine *m, struct cedar_value *v, struct err *err)
 {
     if (!want(CEDAR_ENTITY, &v[0], err))
         return false;
     const struct cedar_uid *uid = v[0].uid;
-    const struct cedar_entity *e = entity_of(m, uid);
     bool found = false;
     if (v[1].kind == CEDAR_ENTITY) {
-        found = is_in(m, uid, e, v[1].uid);
+        found = is_in(m, uid, v[1].uid);
     } else if (v[1].kind == CEDAR_SET) {
         for (uint32_t i = 0; i < v[1].n; i++) {
             if (!want(CEDAR_ENTITY, &v[1].items[i], err))
                 return false;
         }
         for (uint32_t i = 0; i < v[1].n && !found; i++)
-            found = is_in(m, uid, e, v[1].items[i].uid);
+            found = is_in(m, uid, v[1].items[i].uid);
     } else {
         return type_error("an entity or a set of entities", &v[1], err);
     }
     v[0] = cedar_bool(found);
+    return true;
+}
+
+/* The right side is known, and with it its hash. */
+static bool in_key(struct machine *m, const struct key *key, struct cedar_value *v, struct err *err)
+{
+    if (!want(CEDAR_ENTITY, v, err))
+        return false;
+    for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
+        if (v->uid != m->subjects[var].uid)
+            continue;
+        *v = cedar_bool(subject_in(subject_known(m, var), key->hash, key->uid));
+        return true;
+    }
+    *v = cedar_bool(is_in(m, v->uid, key->uid));
     return true;
 }
 
@@ -190,16 +257,21 @@ static bool arithmetic(enum op op, struct cedar_value *v, struct err *err)
     return true;
 }
 
-static bool compare(enum op op, struct cedar_value *v, struct err *err)
+/* op: OP_EQ .. OP_GE. */
+static bool compare(enum op op, struct cedar_value *v, const struct cedar_value *right,
+                    struct err *err)
 {
-    uint8_t kind = v[0].kind;
+    if (op == OP_EQ || op == OP_NE) {
+        *v = cedar_bool(cedar_value_eq(v, right) == (op == OP_EQ));
+        return true;
+    }
+    uint8_t kind = v->kind;
     if (kind != CEDAR_LONG && kind != CEDAR_DATETIME && kind != CEDAR_DURATION)
-        return type_error("long, datetime or duration", &v[0], err);
-    if (!want(kind, &v[1], err))
+        return type_error("long, datetime or duration", v, err);
+    if (!want(kind, right, err))
         return false;
-    int64_t a = v[0].i, b = v[1].i;
-    bool r = op == OP_LT ? a < b : op == OP_LE ? a <= b : op == OP_GT ? a > b : a >= b;
-    v[0] = cedar_bool(r);
+    int64_t a = v->i, b = right->i;
+    *v = cedar_bool(op == OP_LT ? a < b : op == OP_LE ? a <= b : op == OP_GT ? a > b : a >= b);
     return true;
 }
 
@@ -255,17 +327,59 @@ static bool like(const struct cedar_pattern *p, struct cedar_value *v, struct er
     return true;
 }
 
+/* ---- tests ---- */
+
+static inline bool is_equal(const struct cedar_value *a, const struct cedar_value *b)
+{
+    if (a->kind == CEDAR_STRING && b->kind == CEDAR_STRING)
+        return same_bytes(cedar_str(*a), cedar_str(*b));
+    return cedar_value_eq(a, b);
+}
+
+static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
+{
+    const struct code *c = m->code;
+    const struct cedar_value *found = path(m, i->var, i->wide, i->path, err);
+    struct cedar_value v;
+    bool ok;
+    if (!found)
+        return false;
+    if (i->test <= TEST_NE) {
+        *out = is_equal(found, &c->consts[i->arg]) == (i->test == TEST_EQ);
+        return true;
+    }
+    v = *found;
+    if (i->test <= TEST_GE)
+        ok = compare((enum op)(i->test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
+    else if (i->test == TEST_TRUE)
+        ok = want(CEDAR_BOOL, &v, err);
+    else if (i->test == TEST_HAS)
+        ok = has(m, c->names + i->arg, 1, &v, err);
+    else if (i->test == TEST_IN_KEY)
+        ok = in_key(m, &c->keys[i->arg], &v, err);
+    else if (i->test == TEST_LIKE)
+        ok = like(c->patterns[i->arg], &v, err);
+    else
+        v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v)), ok = true;
+    *out = v.b;
+    return ok;
+}
+
 /* ---- the loop ---- */
 
 /* Instructions that look at the stack only. v is the first of their operands. */
-static bool run_plain(const struct machine *m, const struct instr *i, struct cedar_value *v,
+static bool run_plain(struct machine *m, const struct instr *i, struct cedar_value *v,
                       struct err *err)
 {
     const struct code *c = m->code;
+    const struct cedar_value *found;
     bool b;
     switch ((enum op)i->op) {
     case OP_ATTR:
-        return attribute(m, c->names[i->arg], v, err);
+        found = attribute(m, c->names[i->arg], v, err);
+        if (found)
+            *v = *found;
+        return found != NULL;
     case OP_HAS:
         return has(m, c->names + i->arg, i->wide, v, err);
     case OP_HAS_TAG:
@@ -284,15 +398,15 @@ static bool run_plain(const struct machine *m, const struct instr *i, struct ced
         return arithmetic((enum op)i->op, v, err);
     case OP_EQ:
     case OP_NE:
-        v[0] = cedar_bool(cedar_value_eq(&v[0], &v[1]) == (i->op == OP_EQ));
-        return true;
     case OP_LT:
     case OP_LE:
     case OP_GT:
     case OP_GE:
-        return compare((enum op)i->op, v, err);
+        return compare((enum op)i->op, &v[0], &v[1], err);
     case OP_IN:
         return in(m, v, err);
+    case OP_IN_KEY:
+        return in_key(m, &c->keys[i->arg], v, err);
     case OP_IS:
         if (!is_type(c->names[i->arg], v, &b, err))
             return false;
@@ -334,6 +448,7 @@ static size_t operands(const struct instr *i)
     case OP_HAS:
     case OP_NOT:
     case OP_NEG:
+    case OP_IN_KEY:
     case OP_IS:
     case OP_LIKE:
     case OP_IS_EMPTY:
@@ -347,6 +462,7 @@ static size_t operands(const struct instr *i)
 enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err)
 {
     const struct code *c = m->code;
+    const struct cedar_value *found;
     struct cedar_value *top = m->stack; /* one past the last value */
     bool b;
     for (size_t at = from; at < to;) {
@@ -355,8 +471,23 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
         case OP_CONST:
             *top++ = c->consts[i->arg];
             break;
-        case OP_VAR:
-            *top++ = variable(m, (enum cedar_var)i->arg);
+        case OP_PATH:
+            found = path(m, i->var, i->arg, i->wide, err);
+            if (!found)
+                return RUN_FAILED;
+            *top++ = *found;
+            break;
+        case OP_TEST:
+            if (!test(m, i, &b, err))
+                return RUN_FAILED;
+            *top++ = cedar_bool(b);
+            break;
+        case OP_WHEN_TEST:
+        case OP_UNLESS_TEST:
+            if (!test(m, i, &b, err))
+                return RUN_FAILED;
+            if (b == (i->op == OP_UNLESS_TEST))
+                return RUN_FALSE;
             break;
         case OP_AND:
         case OP_OR:
@@ -367,6 +498,9 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
             else
                 top--;
             break;
+        case OP_FAIL:
+            (void)err_input(err, "this part of the policy always fails");
+            return RUN_FAILED;
         case OP_IS_OR_JUMP:
             if (!is_type(c->names[i->wide], &top[-1], &b, err))
                 return RUN_FAILED;

@@ -51,7 +51,8 @@ enum cedar_expr_kind {
     CEDAR_E_GET_TAG,      /* kids: 2 */
     CEDAR_E_SET,          /* kids: 0 or more */
     CEDAR_E_RECORD,       /* kids and names: as many of each, as written, names distinct */
-    CEDAR_E_CALL, /* fn; kids: the arguments, the receiver first; their number is not checked */
+    CEDAR_E_CALL,  /* fn; kids: the arguments, the receiver first; their number is not checked */
+    CEDAR_E_ERROR, /* fails when it is evaluated; in residuals only, no text reads as it */
 };
 
 struct cedar_expr {

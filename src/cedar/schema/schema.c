@@ -22,11 +22,11 @@ static struct schema_set as_set(uint32_t *items, size_t n)
     return (struct schema_set){items, kept};
 }
 
-static struct schema_set entity_set(struct resolver *r, str space, const struct raw_refs *refs)
+static struct schema_set entity_set(struct resolver *r, str space, struct raw_refs *refs)
 {
     uint32_t *items = ARENA_ARRAY(r->a, uint32_t, refs->count);
     size_t n = 0;
-    for (const struct raw_ref *ref = refs->first; ref; ref = ref->next) {
+    for (struct raw_ref *ref = refs->first; ref; ref = ref->next) {
         const struct schema_etype *e = schema_resolve_entity(r, space, &ref->name);
         if (e)
             items[n++] = e->index;
@@ -48,17 +48,19 @@ static const struct schema_action *find_action(struct resolver *r, str space,
     return schema_action(r->s, &uid);
 }
 
-static struct schema_set action_set(struct resolver *r, str space, const struct raw_refs *refs)
+static struct schema_set action_set(struct resolver *r, str space, struct raw_refs *refs)
 {
     uint32_t *items = ARENA_ARRAY(r->a, uint32_t, refs->count);
     size_t n = 0;
-    for (const struct raw_ref *ref = refs->first; ref; ref = ref->next) {
+    for (struct raw_ref *ref = refs->first; ref; ref = ref->next) {
         const struct schema_action *x = find_action(r, space, ref);
-        if (x)
-            items[n++] = x->index;
-        else
+        if (!x) {
             finding_add(r->d, FIND_SCHEMA_UNKNOWN_ACTION, ref->span, "there is no action `%.*s`",
                         STR(str_take(ref->id, 80)));
+            continue;
+        }
+        items[n++] = x->index;
+        ref->name.full = x->uid.type;
     }
     return as_set(items, n);
 }
@@ -71,10 +73,10 @@ static void resolve_record(struct resolver *r, const struct raw_decl *d, const s
 {
     if (!d->shape)
         return;
-    enum ref_want want = d->shape->kind == RAW_NAME ? REF_COMMON : REF_TYPE;
-    const struct ctype *t = schema_resolve_type(r, d->space, d->shape, want).type;
+    const struct ctype *t = schema_resolve_type(r, d->space, d->shape).type;
     if (t && t->kind != CTYPE_RECORD)
-        finding_add(r->d, FIND_SCHEMA_NOT_RECORD, d->shape->span, "the context must be a record");
+        finding_add(r->d, FIND_SCHEMA_NOT_RECORD, d->shape->span, "the %s must be a record",
+                    d->kind == RAW_ACTION ? "context" : "shape");
     else if (t)
         *out = t;
 }
@@ -82,10 +84,10 @@ static void resolve_record(struct resolver *r, const struct raw_decl *d, const s
 /* One declaration of several names is resolved once; the names share the result. */
 static void resolve_entities(struct resolver *r)
 {
-    const struct raw_decl *last = NULL;
+    struct raw_decl *last = NULL;
     for (size_t i = 0; i < r->s->etype_count; i++) {
         struct schema_etype *e = &r->s->etypes[i];
-        const struct raw_decl *d = r->etype_decls[i];
+        struct raw_decl *d = r->etype_decls[i];
         if (!d)
             continue;
         if (d == last) {
@@ -97,17 +99,17 @@ static void resolve_entities(struct resolver *r)
         last = d;
         resolve_record(r, d, &e->shape);
         if (d->tags)
-            e->tags = schema_resolve_type(r, d->space, d->tags, REF_TYPE).type;
+            e->tags = schema_resolve_type(r, d->space, d->tags).type;
         e->parents = entity_set(r, d->space, &d->parents);
     }
 }
 
 static void resolve_actions(struct resolver *r)
 {
-    const struct raw_decl *last = NULL;
+    struct raw_decl *last = NULL;
     for (size_t i = 0; i < r->s->action_count; i++) {
         struct schema_action *x = &r->s->actions[i];
-        const struct raw_decl *d = r->action_decls[i];
+        struct raw_decl *d = r->action_decls[i];
         if (d == last) {
             x->principals = x[-1].principals;
             x->resources = x[-1].resources;
@@ -127,8 +129,10 @@ static void resolve_commons(struct resolver *r)
 {
     for (struct common_def *c = r->first_common; c; c = c->next) {
         struct raw_type by_name = {
-            .kind = RAW_NAME, .span = c->ref->span, .name = {c->name, c->ref->span, true}};
-        (void)schema_resolve_type(r, (str){0}, &by_name, REF_COMMON);
+            .kind = RAW_COMMON_NAME,
+            .span = c->ref->span,
+            .name = {.text = c->name, .span = c->ref->span, .qualified = true}};
+        (void)schema_resolve_type(r, (str){0}, &by_name);
     }
 }
 
@@ -155,17 +159,15 @@ static void free_maps(void *arg)
     map_fini(&s->by_name);
 }
 
-bool schema_read(struct arena *a, str text, const struct schema **out, struct cedar_diags *d)
+bool schema_resolve(struct arena *a, struct raw_schema *tree, str text, struct schema **out,
+                    struct cedar_diags *d)
 {
-    struct raw_schema tree;
     size_t errors = d->errors;
-    if (!schema_parse(a, text, &tree, d))
-        return false;
     struct schema *s = ARENA_NEW(a, struct schema);
     s->text = text;
     arena_on_reset(a, free_maps, s);
-    struct resolver r = {.a = a, .d = d, .s = s};
-    schema_declare(&r, &tree);
+    struct resolver r = {.a = a, .d = d, .s = s, .quiet = tree->from_json};
+    schema_declare(&r, tree);
     resolve_commons(&r);
     resolve_entities(&r);
     resolve_actions(&r);
@@ -178,6 +180,22 @@ bool schema_read(struct arena *a, str text, const struct schema **out, struct ce
         return false;
     *out = s;
     return true;
+}
+
+bool schema_tree_read(struct arena *a, str text, struct raw_schema *tree, const struct schema **out,
+                      struct cedar_diags *d)
+{
+    struct schema *s;
+    if (!schema_parse(a, text, tree, d) || !schema_resolve(a, tree, text, &s, d))
+        return false;
+    *out = s;
+    return true;
+}
+
+bool schema_read(struct arena *a, str text, const struct schema **out, struct cedar_diags *d)
+{
+    struct raw_schema tree;
+    return schema_tree_read(a, text, &tree, out, d);
 }
 
 /* ---- questions ---- */

@@ -16,6 +16,8 @@ static bool is_common_reserved(str name)
 static void report_name(struct resolver *r, enum finding f, const struct raw_ref *ref,
                         const char *fmt_with_name)
 {
+    if (r->quiet && finding_infos[f].severity[CEDAR_SDK_4_12] == CEDAR_WARNING)
+        return;
     struct buf text = {.max = 400};
     str name = str_take(ref->id, 80);
     for (const char *c = fmt_with_name; *c; c++) {
@@ -34,7 +36,7 @@ static bool is_own_space(str space)
            str_find(space, S("::__cedar")) >= 0;
 }
 
-static void check_spaces(struct resolver *r, const struct raw_schema *tree)
+static void check_spaces(struct resolver *r, struct raw_schema *tree)
 {
     struct map seen = {0};
     for (struct raw_space *s = tree->spaces; s; s = s->next) {
@@ -70,7 +72,7 @@ static void add_enum_ids(struct resolver *r, struct schema_etype *e, const struc
         (void)map_put(&e->ids, id->id, id); /* an id that is listed twice is there once */
 }
 
-static void declare_entity(struct resolver *r, const struct raw_decl *d, const struct raw_ref *ref)
+static void declare_entity(struct resolver *r, struct raw_decl *d, const struct raw_ref *ref)
 {
     if (str_eq(ref->id, S("Action"))) {
         report_name(r, FIND_SCHEMA_RESERVED, ref, "no entity type can be called `%`");
@@ -93,7 +95,7 @@ static void declare_entity(struct resolver *r, const struct raw_decl *d, const s
 
 /* ---- common types ---- */
 
-static void declare_common(struct resolver *r, const struct raw_decl *d, const struct raw_ref *ref)
+static void declare_common(struct resolver *r, struct raw_decl *d, const struct raw_ref *ref)
 {
     if (is_common_reserved(ref->id)) {
         report_name(r, FIND_SCHEMA_RESERVED, ref, "no common type can be called `%`");
@@ -128,7 +130,7 @@ static struct schema_etype *action_type(struct resolver *r, str space, struct ce
     return e;
 }
 
-static void declare_action(struct resolver *r, const struct raw_decl *d, const struct raw_ref *ref)
+static void declare_action(struct resolver *r, struct raw_decl *d, const struct raw_ref *ref)
 {
     struct schema *s = r->s;
     struct schema_etype *e = action_type(r, d->space, ref->span);
@@ -182,31 +184,31 @@ static void check_shadows(struct resolver *r)
                         STR(str_take(s->actions[i].uid.id, 80)), STR(s->actions[i].uid.type));
 }
 
-static void allocate(struct resolver *r, const struct raw_schema *tree)
+static void allocate(struct resolver *r, struct raw_schema *tree)
 {
     size_t etypes = 1, actions = 0; /* 1: the actions of the empty namespace */
     for (struct raw_space *s = tree->spaces; s; s = s->next)
         etypes++;
-    for (const struct raw_decl *d = tree->decls; d; d = d->next) {
+    for (struct raw_decl *d = tree->decls; d; d = d->next) {
         actions += d->kind == RAW_ACTION ? d->names.count : 0;
         etypes += d->kind == RAW_ENTITY || d->kind == RAW_ENUM ? d->names.count : 0;
     }
     r->s->etypes = ARENA_ARRAY(r->a, struct schema_etype, etypes);
     r->s->actions = ARENA_ARRAY(r->a, struct schema_action, actions);
-    r->etype_decls = ARENA_ARRAY(r->a, const struct raw_decl *, etypes);
-    r->action_decls = ARENA_ARRAY(r->a, const struct raw_decl *, actions);
+    r->etype_decls = ARENA_ARRAY(r->a, struct raw_decl *, etypes);
+    r->action_decls = ARENA_ARRAY(r->a, struct raw_decl *, actions);
 }
 
-void schema_declare(struct resolver *r, const struct raw_schema *tree)
+void schema_declare(struct resolver *r, struct raw_schema *tree)
 {
-    typedef void declare_fn(struct resolver *, const struct raw_decl *, const struct raw_ref *);
+    typedef void declare_fn(struct resolver *, struct raw_decl *, const struct raw_ref *);
     static declare_fn *const declare[] = {[RAW_ENTITY] = declare_entity,
                                           [RAW_ENUM] = declare_entity,
                                           [RAW_ACTION] = declare_action,
                                           [RAW_COMMON] = declare_common};
     allocate(r, tree);
     check_spaces(r, tree);
-    for (const struct raw_decl *d = tree->decls; d; d = d->next) {
+    for (struct raw_decl *d = tree->decls; d; d = d->next) {
         for (struct raw_ref *ref = d->names.first; ref; ref = ref->next) {
             if (str_eq(ref->id, S("__cedar")) && d->kind != RAW_ACTION)
                 report_name(r, FIND_SCHEMA_RESERVED, ref, "`%` is reserved");

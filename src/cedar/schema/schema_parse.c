@@ -124,8 +124,9 @@ static bool path(struct parser *p, const char *what, struct raw_name *out)
         buf_put(&joined, part);
     }
     if (ok)
-        *out = (struct raw_name){qualified ? str_dup(p->a, buf_str(&joined)) : part, from(p, start),
-                                 qualified};
+        *out = (struct raw_name){.text = qualified ? str_dup(p->a, buf_str(&joined)) : part,
+                                 .span = from(p, start),
+                                 .qualified = qualified};
     buf_fini(&joined);
     return ok;
 }
@@ -288,6 +289,8 @@ static bool attribute(struct parser *p, struct raw_attr *out)
     struct notes notes;
     if (!annotations(p, &notes))
         return false;
+    out->annotations = notes.items;
+    out->annotation_count = notes.count;
     out->span = p->t->span;
     if (!name_or_string(p, "an attribute name", &out->name))
         return false;
@@ -404,6 +407,7 @@ static bool applies_context(struct parser *p, struct raw_decl *d)
     if (at(p, CEDAR_T_LBRACE))
         return record(p, &d->shape);
     d->shape = ARENA_NEW(p->a, struct raw_type);
+    d->shape->kind = RAW_COMMON_NAME;
     if (!path(p, "a record or the name of a common type", &d->shape->name))
         return false;
     d->shape->span = d->shape->name.span;
@@ -425,7 +429,6 @@ static bool applies_one(struct parser *p, struct raw_decl *d)
 static bool applies_to(struct parser *p, struct raw_decl *d)
 {
     struct cedar_span span = p->t[-1].span;
-    d->applies = true;
     if (!need(p, CEDAR_T_LBRACE))
         return false;
     do {
@@ -445,9 +448,11 @@ static bool applies_to(struct parser *p, struct raw_decl *d)
 static bool action(struct parser *p, struct raw_decl *d)
 {
     d->kind = RAW_ACTION;
+    d->applies = true;
     if (!comma_list(p, &d->names, one_name))
         return false;
-    if (take_word(p, S("in")) && !one_or_list(p, &d->parents, false, one_action))
+    d->has_parents = take_word(p, S("in"));
+    if (d->has_parents && !one_or_list(p, &d->parents, false, one_action))
         return false;
     if (take_word(p, S("appliesTo")) && !applies_to(p, d))
         return false;
@@ -493,9 +498,11 @@ static bool declaration(struct parser *p, struct raw_schema *s, str space, struc
 }
 
 /* 'namespace' Path '{' {Declaration} '}' */
-static bool namespace(struct parser *p, struct raw_schema *s)
+static bool namespace(struct parser *p, struct raw_schema *s, struct notes of_space)
 {
     struct raw_space *space = ARENA_NEW(p->a, struct raw_space);
+    space->annotations = of_space.items;
+    space->annotation_count = of_space.count;
     if (!path(p, "a namespace", &space->name) || !need(p, CEDAR_T_LBRACE))
         return false;
     if (s->last_space)
@@ -522,7 +529,7 @@ bool schema_parse(struct arena *a, str text, struct raw_schema *out, struct ceda
         struct notes notes;
         if (!annotations(&p, &notes))
             return false;
-        bool ok = take_word(&p, S("namespace")) ? namespace(&p, out)
+        bool ok = take_word(&p, S("namespace")) ? namespace(&p, out, notes)
                                                 : declaration(&p, out, (str){0}, notes);
         if (!ok)
             return false;

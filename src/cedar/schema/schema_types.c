@@ -50,8 +50,8 @@ static bool find_builtin(str name, enum ref_want want, struct target *out)
     return out->builtin;
 }
 
-static bool find(struct resolver *r, str space, const struct raw_name *name, enum ref_want want,
-                 struct target *out)
+static bool look_up(struct resolver *r, str space, const struct raw_name *name, enum ref_want want,
+                    struct target *out)
 {
     if (name->qualified) {
         str builtin = str_starts(name->text, S("__cedar::")) ? str_skip(name->text, 9) : (str){0};
@@ -62,7 +62,19 @@ static bool find(struct resolver *r, str space, const struct raw_name *name, enu
         if (find_exact(r, full, want, out))
             return true;
     }
-    return find_exact(r, name->text, want, out) || find_builtin(name->text, want, out);
+    /* Who defines a built-in type's name in the empty namespace, as whatever, takes it away. */
+    return find_exact(r, name->text, want, out) ||
+           (!schema_etype(r->s, name->text) && find_builtin(name->text, want, out));
+}
+
+static bool find(struct resolver *r, str space, struct raw_name *name, enum ref_want want,
+                 struct target *out)
+{
+    if (!look_up(r, space, name, want, out))
+        return false;
+    name->is_entity = out->etype;
+    name->full = out->common ? out->common->name : out->etype ? out->etype->name : name->text;
+    return true;
 }
 
 /* ---- what is said when there is none ---- */
@@ -114,7 +126,7 @@ static struct sized_type common_type(struct resolver *r, struct common_def *c)
     }
     if (c->state == DEF_NEW) {
         c->state = DEF_BUSY;
-        struct sized_type t = schema_resolve_type(r, c->decl->space, c->decl->shape, REF_TYPE);
+        struct sized_type t = schema_resolve_type(r, c->decl->space, c->decl->shape);
         bool in_cycle = c->state == DEF_DONE;
         c->state = DEF_DONE;
         if (!in_cycle)
@@ -123,7 +135,7 @@ static struct sized_type common_type(struct resolver *r, struct common_def *c)
     return c->type;
 }
 
-static struct sized_type name_type(struct resolver *r, str space, const struct raw_name *name,
+static struct sized_type name_type(struct resolver *r, str space, struct raw_name *name,
                                    enum ref_want want)
 {
     struct target t;
@@ -136,9 +148,21 @@ static struct sized_type name_type(struct resolver *r, str space, const struct r
     return (struct sized_type){t.etype ? t.etype->type : t.builtin, 1, 1};
 }
 
-static struct sized_type set_type(struct resolver *r, str space, const struct raw_type *raw)
+/* JSON's own names, which no definition hides. */
+static struct sized_type builtin_type(struct resolver *r, const struct raw_type *raw)
 {
-    struct sized_type e = schema_resolve_type(r, space, raw->elem, REF_TYPE);
+    str name = str_eq(raw->name.text, S("Boolean")) ? S("Bool") : raw->name.text;
+    const struct ctype *t = schema_builtin(name);
+    if (t && (t->kind == CTYPE_EXT) == (raw->kind == RAW_EXTENSION))
+        return (struct sized_type){t, 1, 1};
+    finding_add(r->d, FIND_SCHEMA_UNKNOWN_TYPE, raw->name.span, "there is no extension type `%.*s`",
+                STR(str_take(name, 80)));
+    return (struct sized_type){0};
+}
+
+static struct sized_type set_type(struct resolver *r, str space, struct raw_type *raw)
+{
+    struct sized_type e = schema_resolve_type(r, space, raw->elem);
     if (!e.type)
         return e;
     return (struct sized_type){ctype_set(r->a, e.type), e.nodes + 1, e.depth + 1};
@@ -161,14 +185,14 @@ static bool duplicate_attribute(struct resolver *r, const struct ctype *t,
     return false;
 }
 
-static struct sized_type record_type(struct resolver *r, str space, const struct raw_type *raw)
+static struct sized_type record_type(struct resolver *r, str space, struct raw_type *raw)
 {
     struct ctype_attr *attrs = ARENA_ARRAY(r->a, struct ctype_attr, raw->attr_count);
     struct sized_type sum = {NULL, 1, 0};
     size_t n = 0;
     bool ok = true;
-    for (const struct raw_attr *at = raw->attrs; at; at = at->next) {
-        struct sized_type one = schema_resolve_type(r, space, at->type, REF_TYPE);
+    for (struct raw_attr *at = raw->attrs; at; at = at->next) {
+        struct sized_type one = schema_resolve_type(r, space, at->type);
         ok = ok && one.type;
         attrs[n++] = (struct ctype_attr){at->name, one.type, !at->optional};
         sum.nodes += one.nodes; /* each at most the limit, and checked below before it can wrap */
@@ -182,21 +206,37 @@ static struct sized_type record_type(struct resolver *r, str space, const struct
     return (struct sized_type){t, sum.nodes, sum.depth + 1};
 }
 
-struct sized_type schema_resolve_type(struct resolver *r, str space, const struct raw_type *raw,
-                                      enum ref_want want)
+static struct sized_type resolve_inside(struct resolver *r, str space, struct raw_type *raw)
+{
+    switch (raw->kind) {
+    case RAW_SET:
+        return set_type(r, space, raw);
+    case RAW_RECORD:
+        return record_type(r, space, raw);
+    case RAW_ENTITY_NAME:
+        return name_type(r, space, &raw->name, REF_ENTITY);
+    case RAW_COMMON_NAME:
+        return name_type(r, space, &raw->name, REF_COMMON);
+    case RAW_BUILTIN:
+    case RAW_EXTENSION:
+        return builtin_type(r, raw);
+    default:
+        return name_type(r, space, &raw->name, REF_TYPE);
+    }
+}
+
+struct sized_type schema_resolve_type(struct resolver *r, str space, struct raw_type *raw)
 {
     if (r->depth >= SCHEMA_REF_DEPTH_MAX)
         return too_big(r, raw->span);
     r->depth++;
-    struct sized_type t = raw->kind == RAW_NAME  ? name_type(r, space, &raw->name, want)
-                          : raw->kind == RAW_SET ? set_type(r, space, raw)
-                                                 : record_type(r, space, raw);
+    struct sized_type t = resolve_inside(r, space, raw);
     r->depth--;
     return checked(r, raw->span, t);
 }
 
 const struct schema_etype *schema_resolve_entity(struct resolver *r, str space,
-                                                 const struct raw_name *name)
+                                                 struct raw_name *name)
 {
     struct target t;
     if (!find(r, space, name, REF_ENTITY, &t)) {

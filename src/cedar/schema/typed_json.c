@@ -3,6 +3,8 @@
 static bool typed_value(struct arena *a, const struct ctype *t, const json *v,
                         struct cedar_value *out, struct err *err);
 
+/* ---- extension types ---- */
+
 /* "text" where an extension type is expected. */
 static bool typed_text(struct arena *a, enum ctype_ext ext, str text, struct cedar_value *out,
                        struct err *err)
@@ -14,6 +16,71 @@ static bool typed_text(struct arena *a, enum ctype_ext ext, str text, struct ced
     struct cedar_value arg = cedar_string(text);
     return cedar_fn_call(a, makers[ext], &arg, 1, out, err);
 }
+
+/* The type that makes an argument of this kind more than plain JSON; NULL if it is plain. */
+static const struct ctype *type_of_kind(uint8_t kind)
+{
+    static const uint8_t kinds[] = {[CTYPE_DECIMAL] = CEDAR_DECIMAL,
+                                    [CTYPE_IPADDR] = CEDAR_IPADDR,
+                                    [CTYPE_DATETIME] = CEDAR_DATETIME,
+                                    [CTYPE_DURATION] = CEDAR_DURATION};
+    for (size_t i = 0; i < CTYPE_EXT_COUNT; i++)
+        if (kinds[i] == kind)
+            return &ctype_exts[i];
+    return NULL;
+}
+
+static bool typed_argument(struct arena *a, enum cedar_fn fn, size_t i, const json *v,
+                           struct cedar_value *out, struct err *err)
+{
+    const struct ctype *t = type_of_kind(cedar_fns[fn].args[i]);
+    return t ? typed_value(a, t, v, out, err) : cedar_value_from_json(a, v, out, err);
+}
+
+/* {"fn": .., "arg" | "args": ..}; what else is in it is ignored. */
+static bool is_call(const json *v)
+{
+    return json_type(json_get(v, S("fn"))) == JSON_STRING &&
+           (json_get(v, S("arg")) || json_type(json_get(v, S("args"))) == JSON_ARRAY);
+}
+
+static bool typed_call(struct arena *a, const json *v, struct cedar_value *out, struct err *err)
+{
+    struct cedar_value values[2];
+    const json *arg = json_get(v, S("arg")), *one;
+    str name = json_get_str(v, S("fn"));
+    int fn = cedar_fn_find(name);
+    if (fn < 0)
+        return err_input(err, "there is no extension function `%.*s`", STR(str_take(name, 80)));
+    size_t count = arg ? 1 : json_count(json_get(v, S("args"))), n = 0;
+    if (count != cedar_fns[fn].arity)
+        return err_input(err, "%s takes %u arguments, not %zu", cedar_fns[fn].name,
+                         cedar_fns[fn].arity, count);
+    if (arg && !typed_argument(a, (enum cedar_fn)fn, 0, arg, &values[0], err))
+        return false;
+    for (struct json_iter it = json_iter(arg ? NULL : json_get(v, S("args")));
+         json_next(&it, NULL, &one); n++)
+        if (!typed_argument(a, (enum cedar_fn)fn, n, one, &values[n], err))
+            return false;
+    return cedar_fn_call(a, (enum cedar_fn)fn, values, count, out, err);
+}
+
+/* A call in its escape, a call without it, or the text of the value. */
+static bool typed_extension(struct arena *a, enum ctype_ext ext, const json *v,
+                            struct cedar_value *out, struct err *err)
+{
+    const json *inner = json_get(v, S("__extn"));
+    if (json_type(v) == JSON_STRING)
+        return typed_text(a, ext, json_str(v), out, err);
+    if (json_type(json_get(v, S("__expr"))) == JSON_STRING)
+        return err_input(err, "`__expr` is no longer part of the format");
+    if (is_call(inner) || is_call(v))
+        return typed_call(a, is_call(inner) ? inner : v, out, err);
+    return err_input(err, "expected the text of a value of type %.*s, or a call that makes one",
+                     STR(ctype_ext_name(ext)));
+}
+
+/* ---- the others ---- */
 
 static bool typed_set(struct arena *a, const struct ctype *t, const json *v,
                       struct cedar_value *out, struct err *err)
@@ -37,12 +104,16 @@ static bool typed_record(struct arena *a, const struct ctype *t, const json *v,
     size_t n = 0;
     for (struct json_iter it = json_iter(v); json_next(&it, &name, &one); n++) {
         const struct ctype_attr *attr = ctype_attr(t, name);
+        if (!attr)
+            return err_input(err, "attribute `%.*s` is not in the schema", STR(str_take(name, 80)));
         fields[n].name = str_dup(a, name);
-        bool ok = attr ? typed_value(a, attr->type, one, &fields[n].value, err)
-                       : cedar_value_from_json(a, one, &fields[n].value, err);
-        if (!ok)
+        if (!typed_value(a, attr->type, one, &fields[n].value, err))
             return err_in(err, "%.*s", STR(str_take(name, 80)));
     }
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->attrs[i].required && !json_get(v, t->attrs[i].name))
+            return err_input(err, "attribute `%.*s` is missing",
+                             STR(str_take(t->attrs[i].name, 80)));
     return cedar_record_of(fields, n, out) || err_input(err, "a name occurs twice in a record");
 }
 
@@ -57,24 +128,24 @@ static bool typed_entity(struct arena *a, const json *v, struct cedar_value *out
     return true;
 }
 
-static bool is_escape(const json *v)
-{
-    return json_count(v) == 1 && (json_get(v, S("__entity")) || json_get(v, S("__extn")));
-}
-
 static bool typed_value(struct arena *a, const struct ctype *t, const json *v,
                         struct cedar_value *out, struct err *err)
 {
     enum json_type is = json_type(v);
-    if (t->kind == CTYPE_EXT && is == JSON_STRING)
-        return typed_text(a, t->ext, json_str(v), out, err);
-    if (t->kind == CTYPE_SET && is == JSON_ARRAY)
-        return typed_set(a, t, v, out, err);
-    if (t->kind == CTYPE_RECORD && is == JSON_OBJECT && !is_escape(v))
-        return typed_record(a, t, v, out, err);
-    if (t->kind == CTYPE_ENTITY && is == JSON_OBJECT)
+    switch (t->kind) {
+    case CTYPE_EXT:
+        return typed_extension(a, t->ext, v, out, err);
+    case CTYPE_ENTITY:
         return typed_entity(a, v, out, err);
-    return cedar_value_from_json(a, v, out, err);
+    case CTYPE_SET:
+        return is == JSON_ARRAY ? typed_set(a, t, v, out, err)
+                                : err_input(err, "expected a set, not %s", json_type_name(is));
+    case CTYPE_RECORD:
+        return is == JSON_OBJECT ? typed_record(a, t, v, out, err)
+                                 : err_input(err, "expected a record, not %s", json_type_name(is));
+    default:
+        return cedar_value_from_json(a, v, out, err);
+    }
 }
 
 static const struct ctype *expected(const struct typed_json *ctx, const struct cedar_json_place *at)

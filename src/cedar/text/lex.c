@@ -7,6 +7,8 @@ struct lexer {
     struct cedar_token *items;
     size_t count, cap;
     struct cedar_diags *diags;
+    struct cedar_comments *comments; /* NULL: they are skipped like white space */
+    size_t comment_cap;
 };
 
 static const char *const token_names[] = {
@@ -124,6 +126,49 @@ static size_t wide_space(str rest)
     return 0;
 }
 
+static str trim_end(str s)
+{
+    for (;;) {
+        size_t n = s.n;
+        while (s.n > 0 && (s.p[s.n - 1] == ' ' || (s.p[s.n - 1] >= '\t' && s.p[s.n - 1] <= '\r')))
+            s.n--;
+        for (size_t i = 0; i < sizeof wide_spaces / sizeof wide_spaces[0]; i++) {
+            if (str_ends(s, wide_spaces[i]))
+                s.n -= wide_spaces[i].n;
+        }
+        if (s.n == n)
+            return s;
+    }
+}
+
+static bool trails(const struct lexer *l, uint32_t start)
+{
+    const struct cedar_comments *all = l->comments;
+    if (l->count == 0)
+        return false;
+    uint32_t end = l->items[l->count - 1].span.end;
+    if (all->count && all->items[all->count - 1].span.start >= end)
+        return false; /* an earlier one stands between */
+    return str_find_char(str_of(l->text.p + end, start - end), '\n', 0) < 0;
+}
+
+static void keep_comment(struct lexer *l, uint32_t start)
+{
+    struct cedar_comments *all = l->comments;
+    if (all->count == l->comment_cap) {
+        l->comment_cap = l->comment_cap ? l->comment_cap * 2 : 16;
+        struct cedar_comment *items = ARENA_ARRAY(l->arena, struct cedar_comment, l->comment_cap);
+        if (all->count)
+            memcpy(items, all->items, all->count * sizeof *items);
+        all->items = items;
+    }
+    struct cedar_comment made = {.span = {start, (uint32_t)l->at},
+                                 .text = trim_end(str_of(l->text.p + start, l->at - start)),
+                                 .before = (uint32_t)l->count,
+                                 .trails = trails(l, start)};
+    all->items[all->count++] = made;
+}
+
 static void skip_space(struct lexer *l)
 {
     while (l->at < l->text.n) {
@@ -131,8 +176,11 @@ static void skip_space(struct lexer *l)
         if (c == ' ' || (c >= '\t' && c <= '\r')) {
             l->at++;
         } else if (c == '/' && peek(l, 1) == '/') {
+            size_t start = l->at;
             while (l->at < l->text.n && l->text.p[l->at] != '\n' && l->text.p[l->at] != '\r')
                 l->at++;
+            if (l->comments)
+                keep_comment(l, (uint32_t)start);
         } else {
             size_t wide = (c & 0x80) ? wide_space(str_skip(l->text, l->at)) : 0;
             if (wide == 0)
@@ -249,6 +297,12 @@ static bool lex_one(struct lexer *l)
 
 bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar_diags *d)
 {
+    return cedar_lex_comments(a, text, out, NULL, d);
+}
+
+bool cedar_lex_comments(struct arena *a, str text, struct cedar_tokens *out,
+                        struct cedar_comments *comments, struct cedar_diags *d)
+{
     size_t errors = d->errors;
     if (text.n > CEDAR_TEXT_BYTES_MAX) {
         cedar_diag(d, CEDAR_ERROR, "too-long", (struct cedar_span){0}, "split it",
@@ -260,7 +314,9 @@ bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar
                    "the text is not UTF-8");
         return false;
     }
-    struct lexer l = {.arena = a, .text = text, .diags = d};
+    struct lexer l = {.arena = a, .text = text, .diags = d, .comments = comments};
+    if (comments)
+        *comments = (struct cedar_comments){0};
     for (skip_space(&l); l.at < text.n; skip_space(&l)) {
         if (!lex_one(&l))
             break;

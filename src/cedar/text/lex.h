@@ -64,6 +64,21 @@ struct cedar_tokens {
 /* False when the text cannot be cut into tokens; the reasons are in d (which must have been
  * initialised with this text). */
 MUST_USE bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar_diags *d);
+
+/* A comment, from its // to the end of its line; text is without the white space at its end. */
+struct cedar_comment {
+    struct cedar_span span;
+    str text;
+    uint32_t before; /* index of the token it stands in front of: that of the end for the last */
+    bool trails;     /* it stands on the line of the token before it, and is the first there */
+};
+struct cedar_comments {
+    struct cedar_comment *items;
+    size_t count;
+};
+/* The same, and the comments in their order: for those who write the text anew. */
+MUST_USE bool cedar_lex_comments(struct arena *a, str text, struct cedar_tokens *out,
+                                 struct cedar_comments *comments, struct cedar_diags *d);
 /* For messages: "`::`", "a string", "the end of the text" ... */
 const char *cedar_token_name(enum cedar_token_kind k);
 

@@ -20,15 +20,15 @@ static struct cedar_entity *find_own(const struct cedar_entities *s, uint64_t ha
     size_t mask = s->slot_count - 1;
     if (s->slot_count == 0)
         return NULL;
-    for (size_t i = hash & mask; s->slots[i]; i = (i + 1) & mask) {
-        if (s->slots[i]->hash == hash && cedar_uid_eq(&s->slots[i]->uid, uid))
-            return s->slots[i];
+    for (size_t i = hash & mask; s->slots[i].entity; i = (i + 1) & mask) {
+        if (s->slots[i].hash == hash && cedar_uid_eq(&s->slots[i].entity->uid, uid))
+            return s->slots[i].entity;
     }
     return NULL;
 }
 
-static const struct cedar_entity *find(const struct cedar_entities *s, uint64_t hash,
-                                       const struct cedar_uid *uid)
+const struct cedar_entity *cedar_entities_find_hashed(const struct cedar_entities *s, uint64_t hash,
+                                                      const struct cedar_uid *uid)
 {
     for (; s; s = s->base) {
         const struct cedar_entity *e = find_own(s, hash, uid);
@@ -41,15 +41,15 @@ static const struct cedar_entity *find(const struct cedar_entities *s, uint64_t 
 const struct cedar_entity *cedar_entities_find(const struct cedar_entities *s,
                                                const struct cedar_uid *uid)
 {
-    return find(s, hash_uid(s->seed, uid), uid);
+    return cedar_entities_find_hashed(s, hash_uid(s->seed, uid), uid);
 }
 
 static void put_slot(struct cedar_entities *s, struct cedar_entity *e)
 {
     size_t mask = s->slot_count - 1, i = e->hash & mask;
-    while (s->slots[i])
+    while (s->slots[i].entity)
         i = (i + 1) & mask;
-    s->slots[i] = e;
+    s->slots[i] = (struct cedar_entity_slot){e->hash, e};
 }
 
 static void insert(struct cedar_entities *s, struct cedar_entity *e)
@@ -61,7 +61,7 @@ static void insert(struct cedar_entities *s, struct cedar_entity *e)
             memcpy(items, s->items, s->count * sizeof *items);
         s->items = items;
         s->slot_count = s->cap * 2;
-        s->slots = ARENA_ARRAY(s->arena, struct cedar_entity *, s->slot_count);
+        s->slots = ARENA_ARRAY(s->arena, struct cedar_entity_slot, s->slot_count);
         for (size_t i = 0; i < s->count; i++)
             put_slot(s, s->items[i]);
     }
@@ -114,6 +114,30 @@ static bool check_parents(const struct cedar_entity *e, struct err *err)
     return true;
 }
 
+/* Entities of one type share its name. */
+static str type_name(struct cedar_entities *s, str type)
+{
+    for (size_t i = s->type_count; i-- > 0;) {
+        if (same_bytes(s->types[i], type))
+            return s->types[i];
+    }
+    if (s->type_count < sizeof s->types / sizeof s->types[0])
+        s->types[s->type_count++] = type;
+    return type;
+}
+
+/* With its id in one piece: who finds an entity compares the id. */
+static struct cedar_entity *keep(struct cedar_entities *s, const struct cedar_entity *e)
+{
+    struct cedar_entity *kept = arena_alloc(s->arena, sizeof *kept + e->uid.id.n);
+    *kept = *e;
+    kept->uid.type = type_name(s, e->uid.type);
+    if (e->uid.id.n)
+        memcpy(kept + 1, e->uid.id.p, e->uid.id.n);
+    kept->uid.id.p = (const char *)(kept + 1);
+    return kept;
+}
+
 bool cedar_entities_add(struct cedar_entities *s, const struct cedar_entity *e, struct err *err)
 {
     struct cedar_entity made = {
@@ -126,7 +150,7 @@ bool cedar_entities_add(struct cedar_entities *s, const struct cedar_entity *e, 
     };
     if (!check_parents(e, err))
         return false;
-    const struct cedar_entity *had = find(s, made.hash, &made.uid);
+    const struct cedar_entity *had = cedar_entities_find_hashed(s, made.hash, &made.uid);
     if (had) {
         if (cedar_value_eq(&had->attrs, &made.attrs) && cedar_value_eq(&had->tags, &made.tags) &&
             same_parents(had, &made))
@@ -138,7 +162,7 @@ bool cedar_entities_add(struct cedar_entities *s, const struct cedar_entity *e, 
         return err_input(err, "the entity store is sealed");
     if (s->count >= CEDAR_ENTITIES_MAX)
         return err_limit(err, "more than %d entities", CEDAR_ENTITIES_MAX);
-    insert(s, arena_dup(s->arena, &made, sizeof made));
+    insert(s, keep(s, &made));
     return true;
 }
 
@@ -180,7 +204,7 @@ static bool gather(struct sealing *g, struct cedar_entity *e, struct err *err)
     struct cedar_ancestor *all = ARENA_ARRAY(s->arena, struct cedar_ancestor, most);
     for (size_t i = 0; i < e->parent_count; i++) {
         uint64_t hash = hash_uid(s->seed, &e->parents[i]);
-        const struct cedar_entity *parent = find(s, hash, &e->parents[i]);
+        const struct cedar_entity *parent = cedar_entities_find_hashed(s, hash, &e->parents[i]);
         all[n++] = (struct cedar_ancestor){hash, &e->parents[i]};
         for (size_t j = 0; parent && j < parent->ancestor_count; j++)
             all[n++] = parent->ancestors[j];
@@ -202,8 +226,8 @@ static struct visit *visit_of(const struct sealing *g, const struct cedar_uid *u
     const struct cedar_entities *s = g->store;
     size_t mask = s->slot_count - 1;
     uint64_t hash = hash_uid(s->seed, uid);
-    for (size_t i = hash & mask; s->slots[i]; i = (i + 1) & mask) {
-        if (s->slots[i]->hash == hash && cedar_uid_eq(&s->slots[i]->uid, uid))
+    for (size_t i = hash & mask; s->slots[i].entity; i = (i + 1) & mask) {
+        if (s->slots[i].hash == hash && cedar_uid_eq(&s->slots[i].entity->uid, uid))
             return g->by_slot[i];
     }
     return NULL;
@@ -262,9 +286,9 @@ bool cedar_entities_seal(struct cedar_entities *s, struct err *err)
         struct visit *visits = ARENA_ARRAY(&scratch, struct visit, s->count);
         size_t n = 0;
         for (size_t i = 0; i < s->slot_count; i++) {
-            if (!s->slots[i])
+            if (!s->slots[i].entity)
                 continue;
-            visits[n].entity = s->slots[i];
+            visits[n].entity = s->slots[i].entity;
             g.by_slot[i] = &visits[n++];
         }
         for (size_t i = 0; ok && i < n; i++)
@@ -276,26 +300,24 @@ bool cedar_entities_seal(struct cedar_entities *s, struct err *err)
 
 /* ---- asking ---- */
 
-bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
-                               const struct cedar_uid *uid)
+size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash)
 {
-    enum { LINEAR = 8 };
-    if (e->ancestor_count == 0)
-        return false;
-    uint64_t hash = hash_uid(s->seed, uid);
-    size_t low = 0, high = e->ancestor_count;
-    while (high - low > LINEAR) {
+    size_t low = 0, high = n;
+    while (low < high) {
         size_t mid = (low + high) / 2;
-        if (e->ancestors[mid].hash < hash)
+        if (ancestors[mid].hash < hash)
             low = mid + 1;
         else
             high = mid;
     }
-    for (; low < e->ancestor_count && e->ancestors[low].hash <= hash; low++) {
-        if (e->ancestors[low].hash == hash && cedar_uid_eq(e->ancestors[low].uid, uid))
-            return true;
-    }
-    return false;
+    return low;
+}
+
+bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
+                               const struct cedar_uid *uid)
+{
+    return e->ancestor_count > 0 &&
+           cedar_ancestors_have(e->ancestors, e->ancestor_count, hash_uid(s->seed, uid), uid);
 }
 
 bool cedar_entities_in(const struct cedar_entities *s, const struct cedar_uid *a,

@@ -3,6 +3,8 @@
 #include "cedar/value/ext.h"
 #include "cedar/text/lex.h"
 
+#define NO_EXPR "`__expr` is no longer part of the format: use `__entity` or `__extn`"
+
 /* ---- uids ---- */
 
 /* {"type": string, "id": string}, whatever else is in it. */
@@ -24,7 +26,9 @@ static bool type_and_id(const json *v, struct cedar_uid *out, struct err *err)
 bool cedar_uid_from_json(const json *v, struct cedar_uid *out, struct err *err)
 {
     const json *inner = json_get(v, S("__entity"));
-    if (inner)
+    if (json_type(json_get(v, S("__expr"))) == JSON_STRING)
+        return err_input(err, NO_EXPR);
+    if (is_type_and_id(inner))
         v = inner;
     if (!is_type_and_id(v))
         return err_input(err, "an entity is written as {\"type\": \"..\", \"id\": \"..\"}");
@@ -74,6 +78,32 @@ static bool to_record(struct arena *a, const json *v, unsigned depth, struct ced
     return true;
 }
 
+static bool to_long(const json *v, int64_t *out, struct err *err)
+{
+    int64_t i;
+    if (!json_i64(v, &i) || str_eq(json_number(v), S("-0")))
+        return err_input(err, "%.*s is no integer of 64 bits", STR(json_number(v)));
+    *out = i;
+    return true;
+}
+
+/* Members beside those that an escape needs are ignored, but no number in them may be one that
+ * Cedar does not have. */
+static bool integers_only(const json *v, unsigned depth, struct err *err)
+{
+    const json *inner;
+    int64_t i;
+    if (depth > CEDAR_DEPTH_MAX)
+        return err_limit(err, "the value nests deeper than %d levels", CEDAR_DEPTH_MAX);
+    if (json_type(v) == JSON_NUMBER)
+        return to_long(v, &i, err);
+    if (json_type(v) == JSON_ARRAY || json_type(v) == JSON_OBJECT)
+        for (struct json_iter it = json_iter(v); json_next(&it, NULL, &inner);)
+            if (!integers_only(inner, depth + 1, err))
+                return false;
+    return true;
+}
+
 static bool to_extension(struct arena *a, const json *v, unsigned depth, struct cedar_value *out,
                          struct err *err)
 {
@@ -99,22 +129,28 @@ static bool is_extension(const json *v)
            (json_get(v, S("arg")) || json_type(json_get(v, S("args"))) == JSON_ARRAY);
 }
 
+static bool is_escape(const json *v)
+{
+    const json *entity = escape(v, S("__entity")), *extension = escape(v, S("__extn"));
+    return (entity && is_type_and_id(entity)) || (extension && is_extension(extension)) ||
+           (json_count(v) == 1 && json_type(json_get(v, S("__expr"))) == JSON_STRING);
+}
+
 static bool to_object(struct arena *a, const json *v, unsigned depth, struct cedar_value *out,
                       struct err *err)
 {
     const json *entity = escape(v, S("__entity")), *extension = escape(v, S("__extn"));
     if (entity && is_type_and_id(entity)) {
         struct cedar_uid *uid = ARENA_NEW(a, struct cedar_uid);
-        if (!type_and_id(entity, uid, err))
+        if (!integers_only(entity, depth, err) || !type_and_id(entity, uid, err))
             return false;
         *out = cedar_entity_value(uid);
         return true;
     }
     if (extension && is_extension(extension))
-        return to_extension(a, extension, depth, out, err);
+        return integers_only(extension, depth, err) && to_extension(a, extension, depth, out, err);
     if (json_count(v) == 1 && json_type(json_get(v, S("__expr"))) == JSON_STRING)
-        return err_input(err,
-                         "`__expr` is no longer part of the format: use `__entity` or `__extn`");
+        return err_input(err, NO_EXPR);
     return to_record(a, v, depth, out, err);
 }
 
@@ -129,8 +165,8 @@ static bool to_value(struct arena *a, const json *v, unsigned depth, struct ceda
         *out = cedar_bool(json_bool(v));
         return true;
     case JSON_NUMBER:
-        if (!json_i64(v, &i) || str_eq(json_number(v), S("-0")))
-            return err_input(err, "%.*s is no integer of 64 bits", STR(json_number(v)));
+        if (!to_long(v, &i, err))
+            return false;
         *out = cedar_long(i);
         return true;
     case JSON_STRING:
@@ -179,6 +215,15 @@ static bool hooked_record(struct arena *a, const struct cedar_json_hook *hook,
     return true;
 }
 
+bool cedar_record_from_json(struct arena *a, const json *object, const struct cedar_json_hook *hook,
+                            const struct cedar_json_place *at, struct cedar_value *out,
+                            struct err *err)
+{
+    if (json_type(object) != JSON_OBJECT)
+        return err_input(err, "expected an object, not %s", json_type_name(json_type(object)));
+    return hooked_record(a, hook, *at, object, out, err);
+}
+
 bool cedar_context_from_json(struct arena *a, const json *object,
                              const struct cedar_json_hook *hook, struct cedar_value *out,
                              struct err *err)
@@ -191,6 +236,8 @@ bool cedar_context_from_json(struct arena *a, const json *object,
         return err_input(err, "the context must be an object, not %s",
                          json_type_name(json_type(object)));
     struct cedar_json_place at = {0};
+    if (!hook && is_escape(object))
+        return err_input(err, "the context must be a record, not an entity or extension value");
     return hooked_record(a, hook, at, object, out, err) || err_in(err, "context");
 }
 
