@@ -325,9 +325,10 @@ bool validate_policy(const struct schema *s, const struct cedar_policy *p,
     struct check_tally t = check_envs(&c);
     if (c.how.has_level)
         level_check_scope(&c);
+    bool others = c.errors != 0;
     if (!t.applicable)
         report_not_applicable(&c);
-    if (!t.possible && c.errors == 0)
+    if (!t.possible && !others)
         check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
     check_look(&c);
     checker_fini(&c);
