@@ -57,11 +57,11 @@ void calls_fail_diags(struct call *c, str what, const struct cedar_diags *d)
 
 /* Messages quote what they are about, cut at some byte; what is left of a character there becomes
  * question marks, so that every answer is UTF-8. */
-static str whole_characters(struct arena *a, str s)
+str calls_text(struct call *c, str s)
 {
     if (str_is_utf8(s))
         return s;
-    char *copy = arena_dup(a, s.p, s.n);
+    char *copy = arena_dup(c->a, s.p, s.n);
     for (size_t i = 0, n; i < s.n; i += n) {
         unsigned char lead = (unsigned char)s.p[i];
         n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
@@ -101,8 +101,8 @@ static void write_note(struct call *c, const struct calls_note *note, bool with_
 {
     struct jw *w = &c->w;
     jw_obj(w);
-    jw_kstr(w, S("message"), whole_characters(c->a, note->text));
-    write_or_null(w, S("help"), whole_characters(c->a, note->help));
+    jw_kstr(w, S("message"), calls_text(c, note->text));
+    write_or_null(w, S("help"), calls_text(c, note->help));
     write_or_null(w, S("code"), str_z(note->code));
     write_or_null(w, S("url"), (str){0});
     write_or_null(w, S("severity"), note->severity == CEDAR_WARNING ? S("warning") : (str){0});

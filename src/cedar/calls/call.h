@@ -5,7 +5,7 @@
 #pragma once
 #include "cedar/calls/calls.h"
 #include "cedar/cedar.h"
-#include "cedar/schema/schema.h"
+#include "cedar/schema/schema_print.h"
 
 /* One error or warning, as it will be written. */
 struct calls_note {
@@ -48,6 +48,9 @@ void calls_write_notes(struct call *c, str name, const struct calls_notes *notes
 /* {"type":"success"}, or the failure. */
 void calls_conclude(struct call *c);
 
+/* A message as it may be written: with whole characters only. */
+str calls_text(struct call *c, str s);
+
 /* ---- call.c: arguments ---- */
 struct calls_member {
     const char *name;
@@ -62,7 +65,9 @@ MUST_USE bool calls_members(struct call *c, const char *what, const json *v,
 /* ---- call_read.c ---- */
 MUST_USE bool calls_read_uid(struct call *c, const char *what, const json *v,
                              struct cedar_uid *out);
-/* Warnings go to c->warnings. NULL: it failed. */
+/* Text or JSON. Warnings go to c->warnings. */
+MUST_USE bool calls_read_schema_source(struct call *c, const json *v, struct schema_source *out);
+/* NULL: it failed. */
 const struct schema *calls_read_schema(struct call *c, const json *v);
 /* schema may be NULL. Action entities of the schema are in the store. */
 MUST_USE bool calls_read_entities(struct call *c, const json *v, const struct schema *schema,
@@ -88,4 +93,6 @@ MUST_USE bool calls_read_policies(struct call *c, const json *v, struct calls_po
 /* ---- the calls ---- */
 calls_fn calls_is_authorized, calls_validate; /* call_decide.c */
 calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, calls_template_to_text,
-    calls_text_to_parts, calls_lang_version, calls_sdk_version; /* call_convert.c */
+    calls_text_to_parts, calls_format, calls_lang_version, calls_sdk_version;  /* call_convert.c */
+calls_fn calls_schema_to_json, calls_schema_to_text, calls_schema_to_resolved; /* call_schema.c */
+calls_fn calls_envs_of_policy, calls_envs_of_template;                         /* call_envs.c */

@@ -1,5 +1,6 @@
 /* From one form of a policy to the other. */
 #include "cedar/calls/call.h"
+#include "cedar/policy/format.h"
 #include "cedar/policy/policy_json.h"
 #include "cedar/policy/print.h"
 
@@ -123,6 +124,48 @@ void calls_text_to_parts(struct call *c, const json *input)
     calls_success(c);
     write_parts(c, S("policies"), &p, false);
     write_parts(c, S("policy_templates"), &p, true);
+    jw_end_obj(&c->w);
+}
+
+/* ---- layout ---- */
+
+/* A width, from 0 on or (the indentation) from below; absent: the default stays. */
+static bool read_width(struct call *c, const char *name, const json *v, int64_t min, int64_t *out)
+{
+    if (!v)
+        return true;
+    if (json_i64(v, out) && *out >= min && *out <= INT32_MAX)
+        return true;
+    calls_fail(c, "%s must be an integer of reasonable size", name);
+    return false;
+}
+
+void calls_format(struct call *c, const json *input)
+{
+    static const struct calls_member members[] = {
+        {"policyText", true}, {"lineWidth", false}, {"indentWidth", false}, {0}};
+    const json *m[CALL_MEMBERS_MAX];
+    int64_t line = CEDAR_FORMAT_DEFAULT.line_width, indent = CEDAR_FORMAT_DEFAULT.indent_width;
+    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
+    str made;
+    bool ok = calls_members(c, "the call", input, members, m) &&
+              read_width(c, "lineWidth", m[1], 0, &line) &&
+              read_width(c, "indentWidth", m[2], INT32_MIN, &indent);
+    if (ok && json_type(m[0]) != JSON_STRING) {
+        calls_fail(c, "policyText must be a text, not %s", json_type_name(json_type(m[0])));
+        ok = false;
+    }
+    struct cedar_format_options how = {(uint32_t)line, (int32_t)indent};
+    if (ok && !cedar_format(c->a, json_str(m[0]), &how, &made, d)) {
+        calls_fail_diags(c, S("policies"), d);
+        ok = false;
+    }
+    if (!ok) {
+        calls_failure(c, false);
+        return;
+    }
+    calls_success(c);
+    jw_kstr(&c->w, S("formatted_policy"), made);
     jw_end_obj(&c->w);
 }
 

@@ -2,15 +2,11 @@
  * templates: an object by id; templateLinks: [{templateId, newId, values}]}. */
 #include "cedar/calls/call.h"
 #include "cedar/policy/link.h"
-#include "cedar/policy/policy_json.h"
+#include "cedar/policy/policy_set_json.h"
 
-static void add(struct call *c, struct calls_policies *set, const struct cedar_policy *p, str text)
+/* Of the policy that was added last. */
+static void remember_text(struct call *c, struct calls_policies *set, str text)
 {
-    struct err err;
-    if (!cedar_policies_add(c->a, &set->all, p, &err)) {
-        calls_fail(c, "policies: %s", err.text);
-        return;
-    }
     if (set->all.count > set->cap) {
         size_t cap = set->all.count * 2;
         str *texts = ARENA_ARRAY(c->a, str, cap);
@@ -22,6 +18,15 @@ static void add(struct call *c, struct calls_policies *set, const struct cedar_p
     set->texts[set->all.count - 1] = text;
 }
 
+static void add(struct call *c, struct calls_policies *set, const struct cedar_policy *p, str text)
+{
+    struct err err;
+    if (cedar_policies_add(c->a, &set->all, p, &err))
+        remember_text(c, set, text);
+    else
+        calls_fail(c, "policies: %s", err.text);
+}
+
 static bool read_text(struct call *c, str what, str text, struct cedar_policies *out)
 {
     struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
@@ -31,37 +36,19 @@ static bool read_text(struct call *c, str what, str text, struct cedar_policies 
     return false;
 }
 
-static bool read_policy_text(struct call *c, str what, str id, str text, bool is_template,
-                             struct cedar_policy *out)
-{
-    struct cedar_policies p;
-    if (!read_text(c, what, text, &p))
-        return false;
-    if (p.count != 1) {
-        calls_fail(c, "%.*s: the text holds %zu policies, and one is wanted", STR(what), p.count);
-        return false;
-    }
-    if (p.items[0].is_template != is_template) {
-        calls_fail(c, "%.*s: %s", STR(what),
-                   is_template ? "it has no slot, so it is a policy and no template"
-                               : "it has slots, so it is a template and no policy");
-        return false;
-    }
-    *out = p.items[0];
-    out->id = id;
-    return true;
-}
-
 bool calls_read_policy(struct call *c, str id, const json *v, bool is_template,
                        struct cedar_policy *out, str *text)
 {
     struct err err;
-    str what =
-        str_fmt(c->a, "%s `%.*s`", is_template ? "template" : "policy", STR(str_take(id, 80)));
+    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
     enum cedar_want want = is_template ? CEDAR_WANT_TEMPLATE : CEDAR_WANT_STATIC;
     *text = json_str(v);
-    if (json_type(v) == JSON_STRING)
-        return read_policy_text(c, what, id, *text, is_template, out);
+    if (json_type(v) == JSON_STRING) {
+        if (cedar_policy_parse(c->a, id, *text, want, out, d))
+            return true;
+        calls_fail_diags(c, str_fmt(c->a, "policy `%.*s`", STR(str_take(id, 80))), d);
+        return false;
+    }
     if (cedar_policy_from_json(c->a, v, id, want, out, &err))
         return true;
     calls_fail(c, "%s", err.text);
@@ -136,59 +123,16 @@ static void add_templates(struct call *c, struct calls_policies *set, const json
 
 /* ---- links ---- */
 
-struct slot_values {
-    struct cedar_uid uids[2];
-    const struct cedar_uid *principal, *resource; /* NULL: not given */
-};
-
-static bool read_values(struct call *c, const json *v, struct slot_values *out)
-{
-    const json *one;
-    str name;
-    *out = (struct slot_values){0};
-    if (json_type(v) != JSON_OBJECT) {
-        calls_fail(c, "the values of a link must be an object, not %s",
-                   json_type_name(json_type(v)));
-        return false;
-    }
-    for (struct json_iter it = json_iter(v); json_next(&it, &name, &one);) {
-        bool is_principal = str_eq(name, S("?principal"));
-        if (!is_principal && !str_eq(name, S("?resource"))) {
-            calls_fail(c, "a link fills ?principal and ?resource, not `%.*s`",
-                       STR(str_take(name, 80)));
-            return false;
-        }
-        if (!calls_read_uid(c, "the value of a slot", one, &out->uids[is_principal]))
-            return false;
-        *(is_principal ? &out->principal : &out->resource) = &out->uids[is_principal];
-    }
-    return true;
-}
-
 static void add_link(struct call *c, struct calls_policies *set, const json *v)
 {
-    static const struct calls_member members[] = {
-        {"templateId", true}, {"newId", true}, {"values", true}, {0}};
-    const json *m[CALL_MEMBERS_MAX];
-    struct slot_values *values = ARENA_NEW(c->a, struct slot_values);
-    struct cedar_policy made;
     struct err err;
-    if (!calls_members(c, "a template link", v, members, m))
-        return;
-    if (json_type(m[0]) != JSON_STRING || json_type(m[1]) != JSON_STRING) {
-        calls_fail(c, "a template link: templateId and newId must be strings");
+    if (!cedar_policies_add_link_json(c->a, &set->all, v, &err)) {
+        calls_fail(c, "%s", err.text);
         return;
     }
-    if (!read_values(c, m[2], values))
-        return;
-    const struct cedar_policy *tmpl = cedar_policies_find(&set->all, json_str(m[0]));
-    if (!tmpl)
-        calls_fail(c, "there is no template `%.*s`", STR(str_take(json_str(m[0]), 80)));
-    else if (!cedar_link(c->a, tmpl, json_str(m[1]), values->principal, values->resource, &made,
-                         &err))
-        calls_fail(c, "%s", err.text);
-    else
-        add(c, set, &made, set->texts[tmpl - set->all.items]);
+    const struct cedar_policy *link = &set->all.items[set->all.count - 1];
+    const struct cedar_policy *tmpl = cedar_policies_find(&set->all, link->template_id);
+    remember_text(c, set, set->texts[tmpl - set->all.items]);
 }
 
 static void add_links(struct call *c, struct calls_policies *set, const json *v)

@@ -14,22 +14,25 @@ bool calls_read_uid(struct call *c, const char *what, const json *v, struct ceda
 
 /* ---- schema ---- */
 
-const struct schema *calls_read_schema(struct call *c, const json *v)
+bool calls_read_schema_source(struct call *c, const json *v, struct schema_source *out)
 {
     struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-    const struct schema *schema = NULL;
-    if (json_type(v) != JSON_STRING) {
-        calls_fail(c, "schema: must be a text, not %s", json_type_name(json_type(v)));
-        return NULL;
-    }
+    bool is_text = json_type(v) == JSON_STRING;
     cedar_diags_init(d, c->a, S("schema"), json_str(v));
-    if (!schema_read(c->a, json_str(v), &schema, d)) {
+    if (!(is_text ? schema_source_read(c->a, json_str(v), out, d)
+                  : schema_source_read_value(c->a, v, out, d))) {
         calls_fail_diags(c, S("schema"), d);
-        return NULL;
+        return false;
     }
     for (size_t i = 0; i < d->count; i++)
         calls_note_add(c, &c->warnings, calls_note_of(&d->items[i]));
-    return schema;
+    return true;
+}
+
+const struct schema *calls_read_schema(struct call *c, const json *v)
+{
+    struct schema_source source;
+    return calls_read_schema_source(c, v, &source) ? source.schema : NULL;
 }
 
 /* ---- entities ---- */

@@ -63,13 +63,26 @@ static const struct {
     const char *name;
     calls_fn *fn;
 } CALLS[] = {
-    {"isAuthorized", calls_is_authorized},         {"validate", calls_validate},
-    {"checkParsePolicySet", check_policy_set},     {"checkParseSchema", check_schema},
-    {"checkParseEntities", check_entities},        {"checkParseContext", check_context},
-    {"policyToJson", calls_policy_to_json},        {"policyToText", calls_policy_to_text},
-    {"templateToJson", calls_template_to_json},    {"templateToText", calls_template_to_text},
-    {"policySetTextToParts", calls_text_to_parts}, {"getCedarVersion", calls_sdk_version},
-    {"getCedarSDKVersion", calls_sdk_version},     {"getCedarLangVersion", calls_lang_version},
+    {"isAuthorized", calls_is_authorized},
+    {"validate", calls_validate},
+    {"checkParsePolicySet", check_policy_set},
+    {"checkParseSchema", check_schema},
+    {"checkParseEntities", check_entities},
+    {"checkParseContext", check_context},
+    {"policyToJson", calls_policy_to_json},
+    {"policyToText", calls_policy_to_text},
+    {"templateToJson", calls_template_to_json},
+    {"templateToText", calls_template_to_text},
+    {"schemaToJson", calls_schema_to_json},
+    {"schemaToText", calls_schema_to_text},
+    {"schemaToJsonWithResolvedTypes", calls_schema_to_resolved},
+    {"formatPolicies", calls_format},
+    {"getValidRequestEnvsPolicy", calls_envs_of_policy},
+    {"getValidRequestEnvsTemplate", calls_envs_of_template},
+    {"policySetTextToParts", calls_text_to_parts},
+    {"getCedarVersion", calls_sdk_version},
+    {"getCedarSDKVersion", calls_sdk_version},
+    {"getCedarLangVersion", calls_lang_version},
 };
 
 /* True if v nests no deeper than `left` levels of arrays and objects. */

@@ -15,6 +15,13 @@
  *                         a policy: its text, or an object in the JSON form
  *     policySetTextToParts
  *                         a text
+ *     schemaToJson, schemaToText
+ *                         a schema
+ *     schemaToJsonWithResolvedTypes
+ *                         the text of a schema
+ *     formatPolicies      {policyText, lineWidth?, indentWidth?}
+ *     getValidRequestEnvsPolicy, getValidRequestEnvsTemplate
+ *                         [policy, schema]: the package's two arguments in an array
  *     getCedarVersion, getCedarSDKVersion, getCedarLangVersion
  *                         nothing; the version whose behaviour this engine has
  *

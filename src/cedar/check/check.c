@@ -287,9 +287,14 @@ static str address_of(const struct cedar_expr *const *e)
     return str_of((const char *)e, sizeof *e);
 }
 
+struct check_note *check_note_any(const struct checker *c, const struct cedar_expr *e)
+{
+    return map_get(&c->notes, address_of(&e));
+}
+
 const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
 {
-    const struct check_note *note = map_get(&c->notes, address_of(&e));
+    const struct check_note *note = check_note_any(c, e);
     return note && note->env == c->env_number ? note : NULL;
 }
 
@@ -305,18 +310,19 @@ static bool is_guarded(struct checker *c, const struct caps *prior, const struct
 static void take_note(struct checker *c, const struct caps *prior, const struct cedar_expr *e,
                       struct answer x)
 {
-    struct check_note *note = map_get(&c->notes, address_of(&e));
+    struct check_note *note = check_note_any(c, e);
     if (!note) {
         note = ARENA_NEW(&c->kept, struct check_note);
         (void)map_put(&c->notes, address_of(&e), note);
     }
     note->type = x.type;
     note->guarded = e->kind == CEDAR_E_ATTR && x.ok && is_guarded(c, prior, e);
+    note->bare = note->bare || (e->kind == CEDAR_E_ATTR && !note->guarded);
     if (note->env == c->env_number)
         return; /* looked at twice, by `is .. in` */
     note->env = c->env_number;
     note->seen++;
-    note->never += answer_is_false(x);
+    note->never += answer_is_false(e->kind == CEDAR_E_NE ? answer_not(x) : x);
 }
 
 struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e)

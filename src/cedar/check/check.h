@@ -26,8 +26,16 @@ struct check_note {
     const struct ctype *type; /* in scratch; good for one environment */
     uint32_t env;             /* the environment it was last looked at in, from 1 */
     uint32_t seen;            /* environments in which it was looked at (so is not dead code) */
-    uint32_t never;           /* those of them in which it is certainly false */
+    uint32_t never;           /* those of them in which it is certainly false (!=: true) */
     bool guarded;             /* ATTR: it is known to exist, by type or by a test before it */
+    bool bare;                /* ATTR: in some environment it is not */
+    bool said;                /* for lint.c: reported */
+};
+
+struct answer {
+    const struct ctype *type; /* NULL: none could be found */
+    const struct caps *caps;  /* NULL whenever !ok */
+    bool ok;
 };
 
 struct checker {
@@ -45,19 +53,13 @@ struct checker {
     uint32_t next_number;
     size_t steps;
     bool gave_up; /* over VALIDATE_STEPS_MAX, and reported */
-    /* Called after each environment in which scope and conditions have a type; NULL: nobody asks,
-     * and then no notes are taken. */
-    void (*on_env)(struct checker *c);
+    /* Called after each environment in which scope and conditions have a type, with that; NULL:
+     * nobody asks, and then no notes are taken. */
+    void (*on_env)(struct checker *c, struct answer all);
     void *arg;         /* of on_env */
     struct arena kept; /* notes; emptied with the policy */
     struct map notes;  /* address of an expression -> struct check_note */
     uint32_t env_number;
-};
-
-struct answer {
-    const struct ctype *type; /* NULL: none could be found */
-    const struct caps *caps;  /* NULL whenever !ok */
-    bool ok;
 };
 
 /* ---- answers ---- */
@@ -98,8 +100,9 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 /* ---- check.c: the walk ---- */
 /* False, and reported once, when the policy has taken too many steps. */
 bool check_step(struct checker *c, struct cedar_span span);
-/* NULL unless e was looked at in this environment. */
+/* NULL unless e was looked at in this environment, or in any. */
 const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e);
+struct check_note *check_note_any(const struct checker *c, const struct cedar_expr *e);
 struct answer check(struct checker *c, const struct caps *prior, const struct cedar_expr *e);
 
 /* What an operand must be; any of up to two. */
@@ -144,7 +147,7 @@ const struct ctype_attr *check_find_attr(struct checker *c, const struct ctype *
 
 /* ---- level.c ---- */
 /* on_env of a checker whose options have a level. */
-void level_check_env(struct checker *c);
+void level_check_env(struct checker *c, struct answer all);
 /* What the scope alone reads: only level 0 forbids that. */
 void level_check_scope(struct checker *c);
 

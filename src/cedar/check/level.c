@@ -192,7 +192,7 @@ static void walk(struct checker *c, const struct cedar_expr *e)
     }
 }
 
-void level_check_env(struct checker *c)
+void level_check_env(struct checker *c, struct answer all)
 {
     for (size_t i = 0; i < c->policy->condition_count; i++)
         if (looked_at(c, c->policy->conditions[i].body))

@@ -24,7 +24,7 @@ struct keeping {
     struct typing *out;
 };
 
-static void keep_notes(struct checker *c)
+static void keep_notes(struct checker *c, struct answer all)
 {
     struct keeping *k = c->arg;
     struct typing *t = k->out;

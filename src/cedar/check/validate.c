@@ -113,11 +113,24 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
     return false;
 }
 
-/* `action in [..]` is a set literal like any other. */
+/* Whether there is an environment in which the scope's principal may fit. */
+static bool gets_past_principal(const struct checker *c)
+{
+    for (size_t i = 0; i < c->s->action_count; i++) {
+        const struct schema_action *x = &c->s->actions[i];
+        for (size_t j = 0; x->resources.count && j < x->principals.count; j++)
+            if (check_scope_type(c->s, &c->policy->scope[CEDAR_PRINCIPAL], x->principals.items[j])
+                    ->kind != CTYPE_FALSE)
+                return true;
+    }
+    return false;
+}
+
+/* `action in [..]` is a set literal like any other, and dead behind a principal that never fits. */
 static void check_action_list(struct checker *c)
 {
     const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
-    if (scope->op != CEDAR_SCOPE_IN_SET || c->mode != CTYPE_STRICT)
+    if (scope->op != CEDAR_SCOPE_IN_SET || c->mode != CTYPE_STRICT || !gets_past_principal(c))
         return;
     if (scope->uid_count == 0)
         check_report(c, FIND_EMPTY_SET, scope->span, "an empty set literal has no type");
@@ -162,7 +175,7 @@ static void check_env(struct checker *c, const struct schema_action *x, uint32_t
     struct answer a = check_conditions(c, scope);
     t->possible = t->possible || !answer_is_false(a);
     if (c->on_env && a.ok)
-        c->on_env(c);
+        c->on_env(c, a);
     arena_reset(&c->scratch);
 }
 
@@ -312,9 +325,10 @@ bool validate_policy(const struct schema *s, const struct cedar_policy *p,
     struct check_tally t = check_envs(&c);
     if (c.how.has_level)
         level_check_scope(&c);
+    bool others = c.errors != 0;
     if (!t.applicable)
         report_not_applicable(&c);
-    if (!t.possible && c.errors == 0)
+    if (!t.possible && !others)
         check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
     check_look(&c);
     checker_fini(&c);

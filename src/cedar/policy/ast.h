@@ -129,8 +129,12 @@ struct cedar_policy {
     struct cedar_condition *conditions; /* all must hold, first to last */
     size_t condition_count;
     bool is_template; /* has a slot: never evaluated as it is */
-    str template_id;  /* of the template it was linked from (link.h); empty otherwise */
+    str template_id;  /* of the template it was linked from (link.h); p is NULL otherwise */
 };
+static inline bool cedar_policy_is_link(const struct cedar_policy *p)
+{
+    return p->template_id.p != NULL;
+}
 
 /* What a reader of one policy may give back. */
 enum cedar_want {

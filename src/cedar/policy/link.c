@@ -32,7 +32,7 @@ bool cedar_link(struct arena *a, const struct cedar_policy *tmpl, str id,
         !fill(a, tmpl, CEDAR_RESOURCE, resource, &made.scope[CEDAR_RESOURCE], err))
         return false;
     made.id = id;
-    made.template_id = tmpl->id;
+    made.template_id = tmpl->id.p ? tmpl->id : S("");
     made.is_template = false;
     *out = made;
     return true;

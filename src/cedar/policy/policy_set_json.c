@@ -127,18 +127,13 @@ bool cedar_policies_from_json(struct arena *a, const json *v, struct cedar_polic
 
 /* ---- writing ---- */
 
-static bool is_link(const struct cedar_policy *p)
-{
-    return p->template_id.n > 0;
-}
-
 static bool write_all(struct buf *out, const struct cedar_policies *list, bool templates,
                       struct err *err)
 {
     const char *comma = "";
     for (size_t i = 0; i < list->count; i++) {
         const struct cedar_policy *p = &list->items[i];
-        if (p->is_template != templates || is_link(p))
+        if (p->is_template != templates || cedar_policy_is_link(p))
             continue;
         buf_put(out, str_z(comma));
         json_write_str(out, p->id);
@@ -187,7 +182,7 @@ static bool write_links(struct buf *out, const struct cedar_policies *list, stru
 {
     const char *comma = "";
     for (size_t i = 0; i < list->count; i++) {
-        if (!is_link(&list->items[i]))
+        if (!cedar_policy_is_link(&list->items[i]))
             continue;
         buf_put(out, str_z(comma));
         if (!write_link(out, list, &list->items[i], err))

@@ -83,7 +83,7 @@ static bool print_policies(struct buf *out, const struct cedar_policies *list, s
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct cedar_policy *p = &list->items[i];
-        if (p->template_id.n)
+        if (cedar_policy_is_link(p))
             return err_input(err, "`%.*s` is linked from a template, which Cedar text cannot say",
                              STR(p->id));
         if (i)

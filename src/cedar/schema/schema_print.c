@@ -37,24 +37,30 @@ static void annotations(struct printer *p, unsigned level, const struct cedar_an
 
 static bool put_type(struct printer *p, unsigned level, const struct raw_type *t);
 
-static bool has_in_space(const struct printer *p, str name)
+/* The human syntax takes a name for a common type first and an entity type next: whether that finds
+ * something other than what JSON means. */
+static bool is_hidden(const struct printer *p, const struct raw_type *t)
 {
     ARENA_SCOPE struct arena a = {0};
-    return p->space.n && schema_etype(p->schema, schema_full_name(&a, p->space, name));
+    const struct raw_name *n = &t->name;
+    str own = p->space.n && !n->qualified ? schema_full_name(&a, p->space, n->text) : n->full;
+    if (t->kind == RAW_ENTITY_NAME)
+        return map_get(&p->commons, n->full) || map_get(&p->commons, own);
+    return t->kind == RAW_COMMON_NAME && !str_eq(own, n->full) && schema_etype(p->schema, own);
 }
 
-/* What the human syntax takes for a common type first and an entity type next. */
 static bool put_type_name(struct printer *p, const struct raw_type *t)
 {
     const struct raw_name *n = &t->name;
     bool builtin = t->kind == RAW_BUILTIN || t->kind == RAW_EXTENSION;
-    if (t->kind == RAW_ENTITY_NAME && map_get(&p->commons, n->full))
-        return err_input(p->err,
-                         "the entity type `%.*s` cannot be named in the human syntax, as a common "
-                         "type has its name: rename one of them",
-                         STR(str_take(n->full, 80)));
-    if (t->kind == RAW_COMMON_NAME && !n->qualified && !map_get(&p->commons, n->full))
-        builtin = has_in_space(p, n->text); /* hidden where it stands */
+    if (is_hidden(p, t)) {
+        builtin = t->kind == RAW_COMMON_NAME && !map_get(&p->commons, n->full);
+        if (!builtin)
+            return err_input(p->err,
+                             "`%.*s` means another type in the human syntax, which has one kind of "
+                             "name for common and entity types: rename one of them",
+                             STR(str_take(n->full, 80)));
+    }
     if (builtin)
         buf_put(p->out, S("__cedar::"));
     buf_put(p->out, t->kind == RAW_BUILTIN && str_eq(n->text, S("Boolean")) ? S("Bool") : n->text);
@@ -122,10 +128,8 @@ static void put_quoted(struct buf *out, const struct raw_ref *ref)
 
 static void put_action(struct buf *out, const struct raw_ref *ref)
 {
-    if (ref->name.text.n) {
-        buf_put(out, ref->name.text);
-        buf_put(out, S("::"));
-    }
+    buf_put(out, ref->name.text.n ? ref->name.text : S("Action"));
+    buf_put(out, S("::"));
     cedar_quote(out, ref->id);
 }
 
@@ -287,7 +291,8 @@ static bool take_names(struct printer *p, const struct raw_schema *tree)
             continue;
         str full = schema_full_name(&a, d->space, d->names.first->id);
         (void)map_put(&p->commons, full, d);
-        if (d->space.n && schema_etype(p->schema, full))
+        const struct schema_etype *e = schema_etype(p->schema, full);
+        if (d->space.n && e && !e->is_action)
             return err_input(p->err,
                              "`%.*s` is a common type and an entity type, which the human syntax "
                              "cannot tell apart: rename one of them",

@@ -213,10 +213,8 @@ static struct sized_type resolve_inside(struct resolver *r, str space, struct ra
         return set_type(r, space, raw);
     case RAW_RECORD:
         return record_type(r, space, raw);
-    case RAW_ENTITY_NAME: {
-        const struct schema_etype *e = schema_resolve_entity(r, space, &raw->name);
-        return (struct sized_type){e ? e->type : NULL, 1, 1};
-    }
+    case RAW_ENTITY_NAME:
+        return name_type(r, space, &raw->name, REF_ENTITY);
     case RAW_COMMON_NAME:
         return name_type(r, space, &raw->name, REF_COMMON);
     case RAW_BUILTIN:
