@@ -117,7 +117,7 @@ static const struct row expressions[] = {
     {"(!true).toDate()", NULL},
 
     /* patterns */
-    {"context like \"a*\\*\\\"\\\\\\u{2a}\"", "context like \"a*\\*\\\"\\\\\\*\""},
+    {"context like \"a*\\*\\\"\\\\\\u{2a}\"", "context like \"a*\\*\\\"\\\\*\""},
     {"\"\" like \"\"", NULL},
     {"\"*\" like \"**\"", NULL},
     {"(1 + 2) like \"*\"", "1 + 2 like \"*\""},
