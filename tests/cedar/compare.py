@@ -20,6 +20,8 @@ def facts(call, output):
         return {"type": "died"}
     if "crashed" in output:
         return {"type": "crashed"}
+    if "error" in output and "no call" not in output["error"]:
+        return {"type": "failure"}  # the line was refused before the call was looked at
     if output.get("type") != "success":
         return {"type": output.get("type", "no answer")}
     out = {"type": "success"}

@@ -2,13 +2,14 @@
 same way, and starts again from it."""
 
 import json
+import time
 
 import compare
 import engines
 import mutate
 
-TRIES_MAX = 400
-ROUNDS_MAX = 60
+BATCH = 24
+SECONDS_MAX = 10.0
 
 
 def smaller(value):
@@ -58,14 +59,21 @@ def shrink(official, call, source, wanted):
             source = json.dumps(json.loads(source))
     except (ValueError, UnicodeError):
         return source
-    for _ in range(ROUNDS_MAX):
+    end = time.monotonic() + SECONDS_MAX
+    while True:
         tries = sorted({json.dumps(v) for v in smaller(json.loads(source))}, key=len)
-        tries = [t for t in tries if len(t) < len(source)]
-        step = max(1, len(tries) // TRIES_MAX)
-        found = differing(official, call, tries[::step], wanted) if tries else []
-        if not found and step > 1:
-            found = differing(official, call, tries, wanted)
-        if not found:
+        found = first_found(official, call, [t for t in tries if len(t) < len(source)], wanted, end)
+        if found is None:
+            return source
+        source = found
+
+
+def first_found(official, call, tries, wanted, end):
+    """The shortest of `tries`, or nearly, that still differs."""
+    for at in range(0, len(tries), BATCH):
+        if time.monotonic() > end:
             break
-        source = min(found, key=len)
-    return source
+        found = differing(official, call, tries[at:at + BATCH], wanted)
+        if found:
+            return min(found, key=len)
+    return None

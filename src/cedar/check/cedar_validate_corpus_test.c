@@ -12,6 +12,8 @@
 #include "cedar/check/conform.h"
 #include "cedar/policy/parse.h"
 #include "cedar/testdata.h"
+#include "cedar/schema/schema_json.h"
+#include "cedar/schema/schema_print.h"
 #include "cedar/schema/typed_json.h"
 #include "cedar/check/validate.h"
 
@@ -27,6 +29,7 @@ enum { SHOWN_MAX = 40, SEED = 12345 };
 enum measure {
     STRICT,
     PERMISSIVE,
+    STRICT_JSON,
     CORPUS_REQUESTS,
     CORPUS_ENTITIES,
     CASE_STRICT,
@@ -39,6 +42,7 @@ enum measure {
 static const char *const measure_names[MEASURES] = {
     [STRICT] = "corpus policies, strict",
     [PERMISSIVE] = "corpus policies, permissive",
+    [STRICT_JSON] = "corpus policies, strict, schema from JSON",
     [CORPUS_REQUESTS] = "corpus requests that conform",
     [CORPUS_ENTITIES] = "corpus entities that conform",
     [CASE_STRICT] = "hand-written policies, strict",
@@ -88,6 +92,20 @@ static bool passes(struct arena *a, const struct loaded *l, enum validate_mode m
     struct cedar_diags d;
     cedar_diags_init(&d, a, S(""), l->policies.text);
     return validate_policies(l->schema, &l->policies, &(struct validate_options){.mode = mode}, &d);
+}
+
+/* The same when the schema has been through JSON. */
+static bool passes_from_json(struct arena *a, const struct loaded *l)
+{
+    struct loaded again = *l;
+    struct schema_source source;
+    struct cedar_diags d;
+    struct err err;
+    str text;
+    cedar_diags_init(&d, a, S(""), l->schema->text);
+    return schema_source_read(a, l->schema->text, &source, &d) &&
+           schema_print_json(a, &source, &text, &err) &&
+           schema_read_json(a, text, &again.schema, &d) && passes(a, &again, VALIDATE_STRICT);
 }
 
 /* ---- requests ---- */
@@ -152,6 +170,7 @@ static void corpus_one(void *ctx, str name)
         return;
     }
     count(t, STRICT, name, want, passes(&a, &l, VALIDATE_STRICT), "");
+    count(t, STRICT_JSON, name, want, passes_from_json(&a, &l), "");
     const json *official = testdata_json(&t->data, &a, "validation", name, ".validation.json");
     const json *verdict = json_get(json_get(official, S("policyValidation")), S("permissive"));
     if (verdict)

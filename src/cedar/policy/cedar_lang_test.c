@@ -175,6 +175,9 @@ static const struct row rows[] = {
     {"\"ab\" like \"a*b*b\"", "false"},
     {"\"abxb\" like \"a*b*b\"", "true"},
     {"\"aXbYc\" like \"a*b*c\"", "true"},
+    {"\"ab\" like \"\\x2ab\"", "true"},
+    {"\"ab\" like \"\\u{2a}b\"", "true"},
+    {"\"*b\" like \"\\x2ab\" && !(\"ab\" like \"\\*b\")", "true"},
     {"\"a\" like \"a*a\"", "false"},
     {"\"\\u{e9}t\\u{e9}\" like \"*t\\u{e9}\"", "true"},
     {"1 like \"a\"", "! expected string"},
@@ -482,7 +485,7 @@ static void test_diagnostics(void **state)
     cedar_diags_print(&d, &b);
     str all = buf_str(&b);
     assert_int_equal(d.errors, 2);
-    assert_true(str_starts(all, S("main.cedar:2:14: error: there is no operator `=`\n"
+    assert_true(str_starts(all, S("main.cedar:2:14: error: there is no operator `=` [operator]\n"
                                   "    when { \"\xc3\xa9\" = 1 };\n"
                                   "               ^\n"
                                   "  help: write == to compare\n")));

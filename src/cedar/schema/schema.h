@@ -1,10 +1,10 @@
 /* schema: which entity types, actions and attributes there are.
  *
- * schema_read takes the human syntax (`.cedarschema`) and gives the resolved model: every name
- * looked up, every common type expanded, both hierarchies closed. The model is immutable, lives in
- * the arena given and borrows the text, which must live as long. Types are cedar/type.h; an entity
- * type is its index in schema.etypes. Actions' own types ("Action", "NS::Action") are entity types
- * too, marked is_action, without attributes.
+ * schema_read takes the human syntax (`.cedarschema`), schema_json.h the JSON one, and both give the
+ * resolved model: every name looked up, every common type expanded, both hierarchies closed. The
+ * model is immutable, lives in the arena given and borrows the text, which must live as long. Types
+ * are cedar/schema/type.h; an entity type is its index in schema.etypes. Actions' own types
+ * ("Action", "NS::Action") are entity types too, marked is_action, without attributes.
  *
  * Names. A reference without "::" means the definition of that name in its own namespace, else the
  * one in the empty namespace; in each, a common type goes before an entity type; Bool, Long,
@@ -12,8 +12,12 @@
  * those names itself, and are always reachable as __cedar::Long etc. A reference with "::" means
  * exactly that. No definition may have the base name of one in the empty namespace (RFC 70); the
  * same holds for actions. Cycles of common types and of actions are refused, those of entity types
- * are not. Stricter than SDK 4.12 in one point: an attribute named twice in one record is refused
- * (there the last one wins).
+ * are not.
+ *
+ * Stricter than SDK 4.12 in one point: an attribute named twice in one record is refused. There, in
+ * the human syntax, all but the last are dropped unread, unknown types included; the grammar's
+ * description does not say so, in JSON it is an error there too, and so it is in a record literal
+ * of a policy (RFC 20). A schema that quietly means another thing than it says is not for us.
  *
  * Limits: CEDAR_TEXT_BYTES_MAX of text, and those below. Source: the Cedar schema grammar and name
  * resolution of SDK 4.12, RFC 24, 53, 70, 82. Reading is single-threaded; a finished schema may be

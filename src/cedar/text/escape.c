@@ -9,7 +9,7 @@ struct unescaper {
 
 struct unit {
     uint32_t code;
-    bool wild; /* a star that was not escaped */
+    bool wild; /* a star, but not \* */
 };
 
 static int hex_digit(char c)
@@ -86,11 +86,11 @@ static bool next_unit(struct unescaper *u, struct unit *out)
     if (u->at >= u->raw.n)
         return false;
     u->at++;
-    if (e == 'x')
-        return hex_escape(u, &out->code);
-    if (e == 'u')
-        return unicode_escape(u, &out->code);
-    return simple_escape(e, u->pattern, &out->code);
+    if (e != 'x' && e != 'u')
+        return simple_escape(e, u->pattern, &out->code);
+    bool ok = e == 'x' ? hex_escape(u, &out->code) : unicode_escape(u, &out->code);
+    out->wild = u->pattern && out->code == '*'; /* only \* is a literal one, as in SDK 4.12 */
+    return ok;
 }
 
 static size_t put_utf8(char *p, uint32_t c)
@@ -162,7 +162,7 @@ bool cedar_unescape_pattern(struct arena *a, str raw, struct cedar_pattern *out,
 {
     size_t stars = 0, n;
     for (size_t i = 0; i < raw.n; i++)
-        stars += raw.p[i] == '*';
+        stars += raw.p[i] == '*' || raw.p[i] == '\\'; /* at most: \x2a is a star, too */
     struct unescaper u = {.raw = raw, .pattern = true};
     char *p = arena_alloc(a, raw.n);
     size_t *cuts = ARENA_ARRAY(a, size_t, stars + 1);
