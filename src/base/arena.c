@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_ASAN 1
@@ -19,7 +20,12 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-enum { CHUNK_MIN = 4096, ALIGN = 16 };
+enum {
+    CHUNK_MIN = 4096,
+    ALIGN = 16,
+    HUGE_PAGE = 2 << 20,
+    CHUNK_MAX = 2 * HUGE_PAGE, /* with its head; a single larger thing has a chunk of its own */
+};
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -36,12 +42,26 @@ struct arena_cleanup {
     void *arg;
 };
 
+/* Large chunks ask for huge pages: what looks things up all over a large arena (policies, entities)
+ * otherwise waits for page tables more than for memory. */
+static void *chunk_memory(size_t n)
+{
+    void *p = n < HUGE_PAGE ? malloc(n) : aligned_alloc(HUGE_PAGE, n);
+    if (!p)
+        abort();
+    if (n >= HUGE_PAGE)
+        madvise(p, n, MADV_HUGEPAGE);
+    return p;
+}
+
 static struct arena_chunk *chunk_new(size_t want)
 {
     size_t size = want < CHUNK_MIN ? CHUNK_MIN : want;
-    struct arena_chunk *c = malloc(sizeof *c + size);
-    if (!c)
-        abort();
+    size_t n = sizeof(struct arena_chunk) + size;
+    if (n > HUGE_PAGE)
+        n = (n + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    struct arena_chunk *c = chunk_memory(n);
+    size = n - sizeof *c;
     *c = (struct arena_chunk){.size = size};
     POISON(c->data, size);
     return c;
@@ -57,8 +77,8 @@ void *arena_alloc(struct arena *a, size_t n)
     struct arena_chunk *c = a->head;
     if (!c || c->size - c->used < need) {
         size_t grow = c ? c->size * 2 : CHUNK_MIN;
-        if (grow > 1 << 20)
-            grow = 1 << 20;
+        if (grow > CHUNK_MAX - sizeof *c)
+            grow = CHUNK_MAX - sizeof *c;
         c = chunk_new(need > grow ? need : grow);
         c->next = a->head;
         a->head = c;

@@ -131,7 +131,7 @@ struct cedar_uid testgen_uid(struct testgen *g, uint32_t etype)
 static int64_t some_long(struct testgen *g)
 {
     static const int64_t longs[] = {0, 1, 2, 3, -1, 10, INT64_MAX, INT64_MIN};
-    return longs[testgen_below(g, testgen_chance(g, 100) ? 8 : 5)];
+    return longs[testgen_below(g, testgen_chance(g, 250) ? 8 : 5)];
 }
 
 static struct cedar_value some_ext(struct testgen *g, struct arena *a, enum ctype_ext ext)
@@ -146,7 +146,8 @@ static struct cedar_value some_ext(struct testgen *g, struct arena *a, enum ctyp
         return cedar_datetime(testgen_chance(g, 50) ? 253402300799999
                                                     : (int64_t)testgen_below(g, 4) * 43200000);
     case CTYPE_DURATION:
-        return cedar_duration((int64_t)testgen_below(g, 4) * 43200000);
+        return cedar_duration(testgen_chance(g, 100) ? INT64_MAX
+                                                     : (int64_t)testgen_below(g, 4) * 43200000);
     default:
         assert(cedar_ip_read(str_z(addresses[testgen_below(g, 4)]), ip, &err));
         return (struct cedar_value){.kind = CEDAR_IPADDR, .ip = ip};

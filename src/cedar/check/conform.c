@@ -254,15 +254,22 @@ static bool conform_ancestors(const struct schema *s, const struct schema_etype 
     return true;
 }
 
-bool conform_entity(const struct schema *s, const struct cedar_entity *e, struct conform_fault *f)
+bool conform_entity_parts(const struct schema *s, const struct cedar_entity *e, unsigned parts,
+                          struct conform_fault *f)
 {
-    if (schema_is_action_type(e->uid.type))
-        return conform_action(s, e, f);
     const struct schema_etype *t = schema_etype(s, e->uid.type);
     if (!t)
         return wrong(f, FIND_ENTITY_TYPE, "the schema has no entity type `%.*s`",
                      STR(str_take(e->uid.type, 120)));
     if (!is_listed(t, e->uid.id))
         return wrong_id(f, &e->uid) || in_entity(f, e, FIND_ENTITY_ENUM_ID);
-    return conform_attrs(s, t, e, f) && conform_ancestors(s, t, e, f) && conform_tags(s, t, e, f);
+    return (!(parts & CONFORM_ATTRS) || conform_attrs(s, t, e, f)) &&
+           (!(parts & CONFORM_ANCESTORS) || conform_ancestors(s, t, e, f)) &&
+           (!(parts & CONFORM_TAGS) || conform_tags(s, t, e, f));
+}
+
+bool conform_entity(const struct schema *s, const struct cedar_entity *e, struct conform_fault *f)
+{
+    return schema_is_action_type(e->uid.type) ? conform_action(s, e, f)
+                                              : conform_entity_parts(s, e, CONFORM_ALL, f);
 }

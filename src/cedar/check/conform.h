@@ -29,6 +29,11 @@ MUST_USE bool conform_request(const struct schema *s, const struct cedar_uid *pr
  * ancestors. */
 MUST_USE bool conform_entity(const struct schema *s, const struct cedar_entity *e,
                              struct conform_fault *fault);
+enum conform_parts { CONFORM_ATTRS = 1, CONFORM_TAGS = 2, CONFORM_ANCESTORS = 4, CONFORM_ALL = 7 };
+/* The same for its uid and some parts (a set of enum conform_parts) of an entity that is no action.
+ */
+MUST_USE bool conform_entity_parts(const struct schema *s, const struct cedar_entity *e,
+                                   unsigned parts, struct conform_fault *fault);
 /* True if v has exactly type t (a type of schema s). The fault's finding is FIND_REQUEST_CONTEXT
  * or, for an id that an enumerated type lacks or an undeclared action, FIND_REQUEST_ENUM_ID; its
  * text begins with the path of the offending part. */

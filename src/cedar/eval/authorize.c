@@ -3,7 +3,7 @@
 
 #include "cedar/eval/index.h"
 
-enum { FEW = 16 };
+enum { FEW = 16, AHEAD = 8 };
 
 struct deciding {
     struct selection selection; /* first: visit is given it */
@@ -27,22 +27,14 @@ static inline bool side_fits(struct deciding *d, const struct compiled *c, int s
 {
     const struct key *key = &c->keys[side];
     const struct subject *s = &d->machine.subjects[var];
-    switch ((enum cedar_scope_op)c->ops[side]) {
-    case CEDAR_SCOPE_ANY:
+    uint8_t wants = c->wants[side];
+    if (!wants)
         return true;
-    case CEDAR_SCOPE_EQ:
+    if (wants & WANTS_SAME)
         return key->hash == s->hash && cedar_uid_eq(key->uid, s->uid);
-    case CEDAR_SCOPE_IS:
-        return type_is(d, c->types[side], s);
-    case CEDAR_SCOPE_IS_IN:
-        if (!type_is(d, c->types[side], s))
-            return false;
-        break;
-    case CEDAR_SCOPE_IN:
-    case CEDAR_SCOPE_IN_SET:
-        break;
-    }
-    return subject_in(subject_known(&d->machine, var), key->hash, key->uid);
+    return (!(wants & WANTS_TYPE) || type_is(d, c->types[side], s)) &&
+           (!(wants & WANTS_IN) ||
+            subject_in(subject_known(&d->machine, var), key->hash, key->uid));
 }
 
 /* ---- policies ---- */
@@ -61,12 +53,17 @@ static void note_error(struct deciding *d, const struct compiled *c, const struc
     PUSH(a, d->errors, d->error_count, d->error_cap, e);
 }
 
-static void decide_policies(struct selection *selection, const uint32_t *places, size_t n)
+static void decide_policies(struct selection *selection, const uint32_t *places, uint32_t first,
+                            size_t n)
 {
     struct deciding *d = (struct deciding *)selection;
+    const struct cedar_set *set = selection->set;
     UNINITIALIZED struct err err;
+    for (size_t i = 0; i < n && i < AHEAD; i++)
+        __builtin_prefetch(
+            &set->code.instrs[set->compiled[places ? places[i] : first + i].code_from]);
     for (size_t i = 0; i < n; i++) {
-        const struct compiled *c = &selection->set->compiled[places[i]];
+        const struct compiled *c = &set->compiled[places ? places[i] : first + i];
         if (!side_fits(d, c, OF_PRINCIPAL, CEDAR_PRINCIPAL) ||
             !side_fits(d, c, OF_RESOURCE, CEDAR_RESOURCE) ||
             (c->in_many && index_came_before(selection, c->number)))

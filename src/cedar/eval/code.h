@@ -11,8 +11,11 @@
 enum op {
     OP_CONST, /* push consts[arg] */
     OP_PATH,  /* push the variable var, or what its attributes names[arg .. arg + wide) lead to */
-    OP_ATTR,  /* names[arg] */
-    OP_HAS,   /* names[arg .. arg + wide) */
+    OP_TEST,  /* push the outcome of test on the path names[wide .. wide + path) of var, and arg */
+    OP_WHEN_TEST,   /* the same, then OP_WHEN */
+    OP_UNLESS_TEST, /* the same, then OP_UNLESS */
+    OP_ATTR,        /* names[arg] */
+    OP_HAS,         /* names[arg .. arg + wide) */
     OP_HAS_TAG,
     OP_GET_TAG,
     OP_NOT,
@@ -26,12 +29,6 @@ enum op {
     OP_LE,
     OP_GT,
     OP_GE,
-    OP_EQ_CONST, /* with consts[arg] on the right; in the order of those above */
-    OP_NE_CONST,
-    OP_LT_CONST,
-    OP_LE_CONST,
-    OP_GT_CONST,
-    OP_GE_CONST,
     OP_IN,
     OP_IN_KEY,     /* with keys[arg] on the right */
     OP_IS,         /* names[arg] */
@@ -54,9 +51,29 @@ enum op {
     OP_UNLESS,      /* pop; true: the policy is not satisfied */
 };
 
+/* What conditions mostly are: something of the request held against something known, in one
+ * instruction. */
+enum test {
+    TEST_EQ = 0, /* consts[arg], to TEST_GE; in the order of OP_EQ .. */
+    TEST_NE,
+    TEST_LT,
+    TEST_LE,
+    TEST_GT,
+    TEST_GE,
+    TEST_TRUE,
+    TEST_HAS,    /* names[arg] */
+    TEST_IN_KEY, /* keys[arg] */
+    TEST_LIKE,   /* patterns[arg] */
+    TEST_IN_SET, /* consts[arg].contains(it) */
+};
+
+enum { PATH_NAMES_MAX = 4 };
+
 struct instr {
-    uint8_t op;  /* enum op */
-    uint8_t var; /* enum cedar_var */
+    uint8_t op;   /* enum op */
+    uint8_t var;  /* enum cedar_var */
+    uint8_t test; /* enum test */
+    uint8_t path; /* names of a test's path */
     uint32_t wide;
     uint32_t arg;
 };
@@ -109,7 +126,7 @@ struct subject {
     bool looked_up;
 };
 
-enum { STACK_SMALL = 24 };
+enum { STACK_SMALL = 24, PATHS_KEPT = 16 };
 
 struct machine {
     const struct code *code;
@@ -118,6 +135,9 @@ struct machine {
     struct cedar_value *stack; /* code->stack_max values */
     struct subject subjects[3];
     struct cedar_value vars[4]; /* by enum cedar_var */
+    /* Where paths of the request led; by a remainder of names and variable. */
+    uint32_t path_keys[PATHS_KEPT];
+    const struct cedar_value *paths[PATHS_KEPT];
 };
 
 /* small: STACK_SMALL values, enough for most code. */

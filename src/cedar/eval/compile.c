@@ -155,19 +155,28 @@ static void code_is(struct code *c, const struct cedar_expr *e)
     land_here(c, jump);
 }
 
-/* A variable, or attributes of one: one instruction. Deeper chains go on with OP_ATTR. */
-static bool code_path(struct code *c, const struct cedar_expr *e)
+/* A variable, or up to PATH_NAMES_MAX attributes of one. Deeper chains go on with OP_ATTR. */
+static bool path_of(struct code *c, const struct cedar_expr *e, struct instr *out, uint32_t *first)
 {
-    enum { NAMES_MAX = 4 };
-    str names[NAMES_MAX];
-    size_t n = NAMES_MAX;
+    str names[PATH_NAMES_MAX];
+    size_t n = PATH_NAMES_MAX;
     for (; e->kind == CEDAR_E_ATTR && n > 0; e = e->kids[0])
         names[--n] = e->name;
     if (e->kind != CEDAR_E_VAR)
         return false;
-    size_t count = NAMES_MAX - n;
-    size_t at = emit(c, OP_PATH, code_names(c, names + n, count), (uint32_t)count);
-    c->instrs[at].var = (uint8_t)e->var;
+    out->var = (uint8_t)e->var;
+    out->path = (uint8_t)(PATH_NAMES_MAX - n);
+    *first = code_names(c, names + n, out->path);
+    return true;
+}
+
+static bool code_path(struct code *c, const struct cedar_expr *e)
+{
+    struct instr i = {.op = OP_PATH};
+    if (!path_of(c, e, &i, &i.arg))
+        return false;
+    i.wide = i.path;
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
     stack_moves(c, 0, 1);
     return true;
 }
@@ -178,20 +187,6 @@ static void code_attr(struct code *c, const struct cedar_expr *e)
         return;
     code_expr(c, e->kids[0]);
     emit(c, OP_ATTR, code_names(c, &e->name, 1), 0);
-}
-
-/* A comparison, most often with a constant. */
-static void code_comparison(struct code *c, const struct cedar_expr *e, enum op op)
-{
-    struct cedar_value v;
-    code_expr(c, e->kids[0]);
-    if (fold(c->keep, e->kids[1], &v)) {
-        emit(c, op + (OP_EQ_CONST - OP_EQ), code_const(c, &v), 0);
-        return;
-    }
-    code_expr(c, e->kids[1]);
-    emit(c, op, 0, 0);
-    stack_moves(c, 2, 1);
 }
 
 static void code_like(struct code *c, const struct cedar_expr *e)
@@ -218,9 +213,71 @@ static void code_composite(struct code *c, const struct cedar_expr *e)
     stack_moves(c, e->kid_count, 1);
 }
 
+/* ---- tests ---- */
+
+/* Which part of the test is the path, and what the other part is to it. */
+static const struct cedar_expr *test_of(struct code *c, const struct cedar_expr *e, struct instr *i)
+{
+    struct cedar_value v;
+    switch (e->kind) {
+    case CEDAR_E_EQ:
+    case CEDAR_E_NE:
+    case CEDAR_E_LT:
+    case CEDAR_E_LE:
+    case CEDAR_E_GT:
+    case CEDAR_E_GE:
+        if (!fold(c->keep, e->kids[1], &v))
+            return NULL;
+        i->test = (uint8_t)(TEST_EQ + (e->kind - CEDAR_E_EQ));
+        i->arg = code_const(c, &v);
+        return e->kids[0];
+    case CEDAR_E_CONTAINS:
+        if (!fold(c->keep, e->kids[0], &v) || v.kind != CEDAR_SET)
+            return NULL;
+        i->test = TEST_IN_SET;
+        i->arg = code_const(c, &v);
+        return e->kids[1];
+    case CEDAR_E_HAS:
+        i->test = TEST_HAS;
+        i->arg = code_names(c, e->names, 1);
+        return e->name_count == 1 ? e->kids[0] : NULL;
+    case CEDAR_E_IN:
+        if (e->kids[1]->kind != CEDAR_E_LITERAL || e->kids[1]->value.kind != CEDAR_ENTITY)
+            return NULL;
+        i->test = TEST_IN_KEY;
+        i->arg = code_key(c, e->kids[1]->value.uid);
+        return e->kids[0];
+    case CEDAR_E_LIKE:
+        i->test = TEST_LIKE;
+        i->arg = (uint32_t)c->pattern_count;
+        PUSH(c->grow, c->patterns, c->pattern_count, c->pattern_cap, e->pattern);
+        return e->kids[0];
+    default:
+        i->test = TEST_TRUE;
+        return e->kind == CEDAR_E_ATTR || e->kind == CEDAR_E_VAR ? e : NULL;
+    }
+}
+
+static bool code_test(struct code *c, const struct cedar_expr *e, enum op op)
+{
+    struct instr i = {.op = (uint8_t)op};
+    const struct cedar_expr *path = test_of(c, e, &i);
+    if (!path || !path_of(c, path, &i, &i.wide))
+        return false;
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
+    stack_moves(c, 0, op == OP_TEST);
+    return true;
+}
+
 /* Kinds that are their kids, then one instruction without more to it. */
 static const uint8_t plain_ops[] = {
     [CEDAR_E_NOT] = OP_NOT,
+    [CEDAR_E_GE] = OP_GE,
+    [CEDAR_E_GT] = OP_GT,
+    [CEDAR_E_LE] = OP_LE,
+    [CEDAR_E_LT] = OP_LT,
+    [CEDAR_E_NE] = OP_NE,
+    [CEDAR_E_EQ] = OP_EQ,
     [CEDAR_E_NEG] = OP_NEG,
     [CEDAR_E_CONTAINS] = OP_CONTAINS,
     [CEDAR_E_CONTAINS_ALL] = OP_CONTAINS_ALL,
@@ -230,12 +287,13 @@ static const uint8_t plain_ops[] = {
     [CEDAR_E_GET_TAG] = OP_GET_TAG,
 };
 
-_Static_assert(CEDAR_E_GE - CEDAR_E_EQ == OP_GE - OP_EQ &&
-                   OP_GE_CONST - OP_EQ_CONST == OP_GE - OP_EQ,
+_Static_assert(CEDAR_E_GE - CEDAR_E_EQ == OP_GE - OP_EQ && TEST_GE - TEST_EQ == OP_GE - OP_EQ,
                "comparisons stand in the same order everywhere");
 
 void code_expr(struct code *c, const struct cedar_expr *e)
 {
+    if (e->kind != CEDAR_E_VAR && e->kind != CEDAR_E_ATTR && code_test(c, e, OP_TEST))
+        return;
     switch (e->kind) {
     case CEDAR_E_LITERAL:
         emit_const(c, &e->value);
@@ -283,21 +341,32 @@ void code_expr(struct code *c, const struct cedar_expr *e)
         stack_moves(c, 0, 1);
         return;
     default:
-        if (e->kind >= CEDAR_E_EQ && e->kind <= CEDAR_E_GE) {
-            code_comparison(c, e, (enum op)(OP_EQ + (e->kind - CEDAR_E_EQ)));
-            return;
-        }
         code_kids(c, e);
         emit(c, plain_ops[e->kind], 0, 0);
         stack_moves(c, e->kid_count, 1);
     }
 }
 
+/* when { !a } is unless { a }; when { a && b } is when { a } when { b }; unless { a || b } is
+ * unless { a } unless { b }: the same order, and each part must be a bool either way. */
+static void code_condition(struct code *c, const struct cedar_expr *e, bool unless)
+{
+    for (; e->kind == CEDAR_E_NOT; e = e->kids[0])
+        unless = !unless;
+    if (e->kind == (unless ? CEDAR_E_OR : CEDAR_E_AND)) {
+        for (uint32_t i = 0; i < e->kid_count; i++)
+            code_condition(c, e->kids[i], unless);
+        return;
+    }
+    if (code_test(c, e, unless ? OP_UNLESS_TEST : OP_WHEN_TEST))
+        return;
+    code_expr(c, e);
+    emit(c, unless ? OP_UNLESS : OP_WHEN, 0, 0);
+    stack_moves(c, 1, 0);
+}
+
 void code_conditions(struct code *c, const struct cedar_policy *p)
 {
-    for (size_t i = 0; i < p->condition_count; i++) {
-        code_expr(c, p->conditions[i].body);
-        emit(c, p->conditions[i].unless ? OP_UNLESS : OP_WHEN, 0, 0);
-        stack_moves(c, 1, 0);
-    }
+    for (size_t i = 0; i < p->condition_count; i++)
+        code_condition(c, p->conditions[i].body, p->conditions[i].unless);
 }

@@ -29,7 +29,7 @@ struct builder {
     size_t count, cap;
     struct bucket **buckets; /* by number */
     uint32_t bucket_count;
-    uint32_t *action_of_key; /* + 1 */
+    uint32_t *action_of_key;
 };
 
 static uint64_t type_hash(const struct cedar_set *set, str type)
@@ -74,6 +74,7 @@ static void collect_actions(struct builder *b)
     for (size_t i = 0; i < set->count; i++)
         most += set->policies[i].policy->scope[CEDAR_ACTION].uid_count;
     b->action_of_key = ARENA_ARRAY(b->grow, uint32_t, most + 1);
+    PUSH(b->grow, set->actions, set->action_count, cap, (struct action){0});
     for (size_t i = 0; i < set->count; i++) {
         const struct cedar_scope *s = &set->policies[i].policy->scope[CEDAR_ACTION];
         for (size_t k = 0; k < s->uid_count; k++) {
@@ -81,19 +82,19 @@ static void collect_actions(struct builder *b)
             if (b->action_of_key[key])
                 continue;
             struct action made = {.key = set->code.keys[key]};
-            PUSH(b->grow, set->actions, set->action_count, cap, made);
             b->action_of_key[key] = (uint32_t)set->action_count;
+            PUSH(b->grow, set->actions, set->action_count, cap, made);
         }
     }
     set->actions = arena_dup(&set->arena, set->actions, set->action_count * sizeof *set->actions);
     for (set->action_slot_count = 16; set->action_slot_count < 2 * set->action_count;)
         set->action_slot_count *= 2;
     set->action_slots = ARENA_ARRAY(&set->arena, struct action_slot, set->action_slot_count);
-    for (size_t a = 0; a < set->action_count; a++) {
+    for (size_t a = 1; a < set->action_count; a++) {
         size_t mask = set->action_slot_count - 1, i = set->actions[a].key.hash & mask;
         while (set->action_slots[i].action)
             i = (i + 1) & mask;
-        set->action_slots[i] = (struct action_slot){set->actions[a].key.hash, (uint32_t)a + 1};
+        set->action_slots[i] = (struct action_slot){set->actions[a].key.hash, (uint32_t)a};
     }
 }
 
@@ -142,7 +143,7 @@ static void add_policy(struct builder *b, uint32_t policy)
         add_entry(b, &set->any_action, policy);
     for (size_t i = 0; i < s->uid_count; i++) {
         uint32_t key = code_key(&set->code, &s->uids[i].uid);
-        struct action *a = &set->actions[b->action_of_key[key] - 1];
+        struct action *a = &set->actions[b->action_of_key[key]];
         add_entry(b, s->op == CEDAR_SCOPE_EQ ? &a->exact : &a->group, policy);
         set->has_groups |= s->op != CEDAR_SCOPE_EQ;
     }
@@ -164,7 +165,13 @@ static int entry_order(const void *a, const void *b)
 static void compile_side(struct code *code, const struct cedar_scope *s, struct compiled *out,
                          int side)
 {
-    out->ops[side] = (uint8_t)s->op;
+    static const uint8_t wants[] = {
+        [CEDAR_SCOPE_EQ] = WANTS_SAME,
+        [CEDAR_SCOPE_IN] = WANTS_IN,
+        [CEDAR_SCOPE_IS] = WANTS_TYPE,
+        [CEDAR_SCOPE_IS_IN] = WANTS_TYPE | WANTS_IN,
+    };
+    out->wants[side] = wants[s->op];
     if (s->uid_count) {
         uint32_t key = code_key(code, &s->uids[0].uid);
         out->keys[side] = code->keys[key];
@@ -208,6 +215,19 @@ static void place_policies(struct builder *b)
         set->postings[n++] = place[e->policy] - 1;
         bucket->count++;
         bucket->sides |= (uint8_t)(1u << e->side);
+    }
+}
+
+static void find_straight(struct builder *b)
+{
+    for (uint32_t i = 1; i < b->bucket_count; i++) {
+        struct bucket *bucket = b->buckets[i];
+        const uint32_t *places = b->set->postings + bucket->first;
+        bucket->straight = bucket->count <= SCAN_MAX;
+        for (uint32_t k = 0; bucket->straight && k < bucket->count; k++)
+            bucket->straight = places[k] == places[0] + k;
+        if (bucket->straight)
+            bucket->first = places[0];
     }
 }
 
@@ -260,6 +280,7 @@ void index_build(struct cedar_set *set, struct arena *grow)
         qsort(b.entries, b.count, sizeof *b.entries, entry_order);
     place_policies(&b);
     list_policies(&b);
+    find_straight(&b);
 }
 
 /* ---- asking ---- */
@@ -267,7 +288,7 @@ void index_build(struct cedar_set *set, struct arena *grow)
 static void visit(struct selection *s, uint32_t first, size_t n)
 {
     if (n)
-        s->visit(s, s->set->postings + first, n);
+        s->visit(s, s->set->postings + first, 0, n);
 }
 
 static void visit_list(struct selection *s, const struct bucket *b, enum side side, uint64_t key)
@@ -301,6 +322,10 @@ static void visit_side(struct selection *s, const struct bucket *b, enum cedar_v
 
 static void visit_bucket(struct selection *s, const struct bucket *b)
 {
+    if (b->straight) {
+        s->visit(s, NULL, b->first, b->count);
+        return;
+    }
     if (b->count <= SCAN_MAX) {
         visit(s, b->first, b->count);
         return;
@@ -318,7 +343,7 @@ static const struct action *find_action(const struct cedar_set *set, uint64_t ha
         const struct action_slot *slot = &set->action_slots[i & (set->action_slot_count - 1)];
         if (!slot->action)
             return NULL;
-        const struct action *a = &set->actions[slot->action - 1];
+        const struct action *a = &set->actions[slot->action];
         if (slot->hash == hash && cedar_uid_eq(a->key.uid, uid))
             return a;
     }

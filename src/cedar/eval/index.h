@@ -11,13 +11,15 @@
 #pragma once
 #include "cedar/eval/code.h"
 
+enum wants { WANTS_TYPE = 1, WANTS_SAME = 2, WANTS_IN = 4 };
+
 /* One policy as a decision needs it, in the order of the index. */
 struct compiled {
     struct key keys[2]; /* principal and resource: of ==, in, is..in */
     uint32_t types[2];  /* of is, is..in: in code.names */
     uint32_t number;    /* in the set */
     uint32_t code_from, code_to;
-    uint8_t ops[2]; /* enum cedar_scope_op */
+    uint8_t wants[2]; /* of principal and resource: enum wants */
     uint8_t effect;
     bool in_many; /* stands in several buckets: policy_source.buckets */
 };
@@ -32,8 +34,9 @@ struct policy_source {
 
 struct bucket {
     uint32_t number;       /* from 1; 0: there is none */
-    uint32_t first, count; /* of postings */
+    uint32_t first, count; /* of postings; where straight, of compiled */
     uint8_t sides;         /* a bit for each enum side in use */
+    bool straight;         /* a small one whose policies stand together */
 };
 
 /* An action that some policy names. */
@@ -44,7 +47,7 @@ struct action {
 
 struct action_slot {
     uint64_t hash;
-    uint32_t action; /* + 1; 0: free */
+    uint32_t action; /* 0: free */
 };
 
 struct posting_list {
@@ -62,7 +65,7 @@ struct cedar_set {
     struct policy_source *policies; /* by number */
     size_t count;
     struct bucket any_action;
-    struct action *actions;
+    struct action *actions; /* from 1 */
     size_t action_count;
     struct action_slot *action_slots; /* power of two */
     size_t action_slot_count;
@@ -79,13 +82,26 @@ void index_build(struct cedar_set *set, struct arena *grow);
 struct selection {
     const struct cedar_set *set;
     struct machine *machine;
-    /* Is given policies by their places in set->compiled. */
-    void (*visit)(struct selection *s, const uint32_t *places, size_t n);
+    /* Is given n policies by their places in set->compiled; places NULL: first and those after it.
+     */
+    void (*visit)(struct selection *s, const uint32_t *places, uint32_t first, size_t n);
     uint32_t *groups; /* numbers of the buckets of the action's groups, in the order visited */
     size_t group_count;
 };
 /* Calls visit with all policies whose action fits, leaving out some whose other sides do not; in no
  * useful order, and a policy that stands in many buckets perhaps more than once. */
 void index_select(struct selection *s);
+/* Begins to fetch what that will look at for an action of this hash. */
+static inline void index_prefetch(const struct cedar_set *set, uint64_t hash)
+{
+    const struct action_slot *slot = &set->action_slots[hash & (set->action_slot_count - 1)];
+    const struct action *a = &set->actions[slot->action];
+    const char *c = (const char *)&set->compiled[a->exact.straight ? a->exact.first : 0];
+    __builtin_prefetch(a->key.uid);
+    __builtin_prefetch(c);
+    __builtin_prefetch(c + 64);
+    __builtin_prefetch(c + 128);
+    __builtin_prefetch(c + 192);
+}
 /* Whether an earlier bucket brought this policy, which stands in many. */
 bool index_came_before(const struct selection *s, uint32_t number);

@@ -54,6 +54,7 @@ void machine_init(struct machine *m, const struct code *code, const struct cedar
             (struct subject){.uid = uids[var], .hash = hash_uid(code->seed, uids[var])};
         m->vars[var] = cedar_entity_value(uids[var]);
     }
+    memset(m->path_keys, 0xff, sizeof m->path_keys);
     m->vars[CEDAR_CONTEXT] = req->context ? *req->context : cedar_empty_record;
 }
 
@@ -91,37 +92,46 @@ static bool no_attr(const char *what, const struct cedar_uid *uid, str name, str
                      STR(uid->id), what, STR(name));
 }
 
-/* The attribute's value in *v, which was the record or entity. */
-static bool attribute(struct machine *m, str name, struct cedar_value *v, struct err *err)
+/* NULL: it has none. */
+static inline const struct cedar_value *attribute(struct machine *m, str name,
+                                                  const struct cedar_value *v, struct err *err)
 {
-    const struct cedar_value *found;
+    const struct cedar_value *found = NULL;
     if (v->kind == CEDAR_RECORD) {
         found = cedar_record_get(v, name);
         if (!found)
-            return err_input(err, "record does not have the attribute `%.*s`", STR(name));
+            err_input(err, "record does not have the attribute `%.*s`", STR(name));
     } else if (v->kind == CEDAR_ENTITY) {
         const struct cedar_entity *e = entity_of(m, v->uid);
+        found = e ? cedar_record_get(&e->attrs, name) : NULL;
         if (!e)
-            return no_entity(v->uid, err);
-        found = cedar_record_get(&e->attrs, name);
-        if (!found)
-            return no_attr("attribute", v->uid, name, err);
+            no_entity(v->uid, err);
+        else if (!found)
+            no_attr("attribute", v->uid, name, err);
     } else {
-        return type_error("a record or an entity", v, err);
+        type_error("a record or an entity", v, err);
     }
-    *v = *found;
-    return true;
+    return found;
 }
 
-static bool path(struct machine *m, const struct instr *i, struct cedar_value *v, struct err *err)
+/* What the names lead to; NULL: err says why. Policies read the same things again and again, so
+ * what was found is remembered until the request is decided. */
+static inline const struct cedar_value *path(struct machine *m, uint8_t var, uint32_t first,
+                                             size_t n, struct err *err)
 {
-    const str *names = m->code->names + i->arg;
-    *v = m->vars[i->var];
-    for (uint32_t k = 0; k < i->wide; k++) {
-        if (!attribute(m, names[k], v, err))
-            return false;
+    const struct cedar_value *v = &m->vars[var];
+    uint32_t key = first << 2 | var, at = first % PATHS_KEPT;
+    if (n == 0)
+        return v;
+    if (m->path_keys[at] == key)
+        return m->paths[at];
+    for (size_t i = 0; i < n && v; i++)
+        v = attribute(m, m->code->names[first + i], v, err);
+    if (v) {
+        m->path_keys[at] = key;
+        m->paths[at] = v;
     }
-    return true;
+    return v;
 }
 
 /* x has a.b is (x has a) && (x.a has b). */
@@ -317,6 +327,44 @@ static bool like(const struct cedar_pattern *p, struct cedar_value *v, struct er
     return true;
 }
 
+/* ---- tests ---- */
+
+static inline bool is_equal(const struct cedar_value *a, const struct cedar_value *b)
+{
+    if (a->kind == CEDAR_STRING && b->kind == CEDAR_STRING)
+        return same_bytes(cedar_str(*a), cedar_str(*b));
+    return cedar_value_eq(a, b);
+}
+
+static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
+{
+    const struct code *c = m->code;
+    const struct cedar_value *found = path(m, i->var, i->wide, i->path, err);
+    struct cedar_value v;
+    bool ok;
+    if (!found)
+        return false;
+    if (i->test <= TEST_NE) {
+        *out = is_equal(found, &c->consts[i->arg]) == (i->test == TEST_EQ);
+        return true;
+    }
+    v = *found;
+    if (i->test <= TEST_GE)
+        ok = compare((enum op)(i->test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
+    else if (i->test == TEST_TRUE)
+        ok = want(CEDAR_BOOL, &v, err);
+    else if (i->test == TEST_HAS)
+        ok = has(m, c->names + i->arg, 1, &v, err);
+    else if (i->test == TEST_IN_KEY)
+        ok = in_key(m, &c->keys[i->arg], &v, err);
+    else if (i->test == TEST_LIKE)
+        ok = like(c->patterns[i->arg], &v, err);
+    else
+        v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v)), ok = true;
+    *out = v.b;
+    return ok;
+}
+
 /* ---- the loop ---- */
 
 /* Instructions that look at the stack only. v is the first of their operands. */
@@ -324,10 +372,14 @@ static bool run_plain(struct machine *m, const struct instr *i, struct cedar_val
                       struct err *err)
 {
     const struct code *c = m->code;
+    const struct cedar_value *found;
     bool b;
     switch ((enum op)i->op) {
     case OP_ATTR:
-        return attribute(m, c->names[i->arg], v, err);
+        found = attribute(m, c->names[i->arg], v, err);
+        if (found)
+            *v = *found;
+        return found != NULL;
     case OP_HAS:
         return has(m, c->names + i->arg, i->wide, v, err);
     case OP_HAS_TAG:
@@ -410,6 +462,7 @@ static size_t operands(const struct instr *i)
 enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err)
 {
     const struct code *c = m->code;
+    const struct cedar_value *found;
     struct cedar_value *top = m->stack; /* one past the last value */
     bool b;
     for (size_t at = from; at < to;) {
@@ -419,17 +472,22 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
             *top++ = c->consts[i->arg];
             break;
         case OP_PATH:
-            if (!path(m, i, top++, err))
+            found = path(m, i->var, i->arg, i->wide, err);
+            if (!found)
                 return RUN_FAILED;
+            *top++ = *found;
             break;
-        case OP_EQ_CONST:
-        case OP_NE_CONST:
-        case OP_LT_CONST:
-        case OP_LE_CONST:
-        case OP_GT_CONST:
-        case OP_GE_CONST:
-            if (!compare((enum op)(i->op - OP_EQ_CONST + OP_EQ), &top[-1], &c->consts[i->arg], err))
+        case OP_TEST:
+            if (!test(m, i, &b, err))
                 return RUN_FAILED;
+            *top++ = cedar_bool(b);
+            break;
+        case OP_WHEN_TEST:
+        case OP_UNLESS_TEST:
+            if (!test(m, i, &b, err))
+                return RUN_FAILED;
+            if (b == (i->op == OP_UNLESS_TEST))
+                return RUN_FALSE;
             break;
         case OP_AND:
         case OP_OR:

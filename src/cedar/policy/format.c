@@ -90,19 +90,21 @@ static void write_rest(struct format_walk *w, struct buf *out)
     }
 }
 
-static void write_all(struct format_walk *w, uint32_t width, struct buf *out)
+static bool write_all(struct format_walk *w, uint32_t width, struct buf *out)
 {
     ARENA_SCOPE struct arena scratch = {0};
-    for (bool first = true; !format_sees(w, CEDAR_T_END) && !out->over; first = false) {
+    for (bool first = true; !format_sees(w, CEDAR_T_END); first = false) {
         if (!first)
             buf_put(out, S("\n\n"));
         w->layout = (struct layout){.arena = &scratch};
         format_policy(w);
-        layout_render(&w->layout, width, out);
+        if (!layout_render(&w->layout, width, out))
+            return false;
         arena_reset(&scratch);
     }
     buf_putc(out, '\n');
     write_rest(w, out);
+    return !out->over;
 }
 
 static bool same_comments(const struct cedar_comments *a, const struct cedar_comments *b)
@@ -156,11 +158,10 @@ bool cedar_format(struct arena *a, str text, const struct cedar_format_options *
         !cedar_lex_comments(&scratch, text, &w.tokens, &w.comments, d))
         return false;
     struct buf made = {.max = CEDAR_TEXT_BYTES_MAX};
-    write_all(&w, o.line_width, &made);
     bool ok = true;
-    if (made.over)
-        ok = refuse(d, "too-long", "use a smaller indentation",
-                    "the formatted text would be too long");
+    if (!write_all(&w, o.line_width, &made))
+        ok = refuse(d, "too-long", "split long policies; use a smaller indentation",
+                    "the text is too long to be formatted");
     else if (!is_faithful(&policies, &w.comments, buf_str(&made)))
         ok = refuse(d, "format", "format it by hand, and report this text",
                     "this text cannot be formatted without changing it");

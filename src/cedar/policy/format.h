@@ -13,7 +13,8 @@
  * diagnostic "format"; text that differs is never given out.
  *
  * Limits: those of the parser, for the result as well (an extreme indentation can pass
- * CEDAR_TEXT_BYTES_MAX: "too-long"). Time and memory are linear in text and result. Pure;
+ * CEDAR_TEXT_BYTES_MAX), and LAYOUT_EVENTS_MAX for one policy, which is a megabyte or more of it:
+ * beyond, the diagnostic is "too-long". Time and memory are linear in text and result. Pure;
  * thread-safe. */
 #pragma once
 #include "cedar/policy/parse.h"

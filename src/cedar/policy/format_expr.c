@@ -114,8 +114,21 @@ static void format_access(struct format_walk *w)
         format_put(w, THEN_NOTHING);
 }
 
+/* One token, and the next goes on with none of it. */
+static bool sees_word_alone(const struct format_walk *w)
+{
+    enum cedar_token_kind next = format_look(w, 1)->kind;
+    return !format_sees(w, CEDAR_T_LPAREN) && !format_sees(w, CEDAR_T_LBRACKET) &&
+           !format_sees(w, CEDAR_T_LBRACE) && next != CEDAR_T_PATH && next != CEDAR_T_DOT &&
+           next != CEDAR_T_LPAREN && next != CEDAR_T_LBRACKET;
+}
+
 static void format_member(struct format_walk *w)
 {
+    if (sees_word_alone(w)) {
+        format_put(w, THEN_NOTHING);
+        return;
+    }
     size_t group = layout_mark(&w->layout);
     format_primary(w);
     if (sees_access(w)) {

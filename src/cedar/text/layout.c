@@ -14,19 +14,31 @@ enum kind {
 };
 
 struct layout_event {
+    const char *p; /* TEXT and breaks: what is written on one line */
+    uint32_t n;
     enum kind kind;
-    int32_t columns; /* NEST */
-    str text;
-    size_t end;  /* GROUP: index of its end */
-    size_t flat; /* columns of everything before this event, were it on one line */
-    size_t tail; /* columns from here to the next possible break */
-    size_t hard; /* breaks that are hard before this event */
+    union {
+        int32_t columns; /* NEST */
+        uint32_t end;    /* GROUP: index of its end */
+    };
+    uint32_t flat; /* columns of everything before this event, were it on one line */
+    uint32_t tail; /* columns from here to the next possible break */
+    uint32_t hard; /* breaks before this event that are hard */
 };
 
 /* ---- writing ---- */
 
+static str text_of(const struct layout_event *e)
+{
+    return str_of(e->p, e->n);
+}
+
 static size_t push(struct layout *l, enum kind kind, str text)
 {
+    if (l->count == LAYOUT_EVENTS_MAX || text.n > LAYOUT_EVENTS_MAX) {
+        l->over = true;
+        return 0;
+    }
     if (l->count == l->cap) {
         l->cap = l->cap ? l->cap * 2 : 256;
         struct layout_event *items = ARENA_ARRAY(l->arena, struct layout_event, l->cap);
@@ -34,7 +46,7 @@ static size_t push(struct layout *l, enum kind kind, str text)
             memcpy(items, l->items, l->count * sizeof *items);
         l->items = items;
     }
-    l->items[l->count] = (struct layout_event){.kind = kind, .text = text};
+    l->items[l->count] = (struct layout_event){.p = text.p, .n = (uint32_t)text.n, .kind = kind};
     return l->count++;
 }
 
@@ -65,7 +77,7 @@ size_t layout_mark(struct layout *l)
 
 void layout_group(struct layout *l, size_t mark)
 {
-    size_t end = push(l, GROUP_END, S(""));
+    uint32_t end = (uint32_t)push(l, GROUP_END, S(""));
     l->items[mark].kind = GROUP;
     l->items[mark].end = end;
 }
@@ -103,18 +115,17 @@ static bool is_break(const struct layout_event *e)
 
 static void measure(struct layout *l)
 {
-    size_t flat = 0, hard = 0, tail = 0;
+    uint32_t flat = 0, hard = 0, tail = 0;
     for (size_t i = 0; i < l->count; i++) {
         struct layout_event *e = &l->items[i];
         e->flat = flat;
         e->hard = hard;
         hard += e->kind == HARD;
-        if (e->text.n)
-            flat += cedar_width(e->text);
+        flat += (uint32_t)cedar_width(text_of(e));
     }
     for (size_t i = l->count; i-- > 0;) {
         struct layout_event *e = &l->items[i];
-        size_t after = i + 1 < l->count ? e[1].flat : flat;
+        uint32_t after = i + 1 < l->count ? e[1].flat : flat;
         tail = is_break(e) ? 0 : tail + (after - e->flat);
         e->tail = tail;
     }
@@ -175,10 +186,10 @@ static void new_line(struct renderer *r, size_t i)
 
 static void put(struct renderer *r, const struct layout_event *e)
 {
-    for (size_t i = 0; r->blank && i < e->text.n; i++)
-        r->blank = e->text.p[i] == ' ';
-    buf_put(r->out, e->text);
-    r->column += cedar_width(e->text);
+    for (size_t i = 0; r->blank && i < e->n; i++)
+        r->blank = e->p[i] == ' ';
+    buf_put(r->out, text_of(e));
+    r->column += cedar_width(text_of(e));
 }
 
 static void render_one(struct renderer *r, size_t i, uint32_t width)
@@ -209,9 +220,11 @@ static void trim(struct renderer *r)
     buf_truncate(r->out, all.n);
 }
 
-void layout_render(struct layout *l, uint32_t width, struct buf *out)
+bool layout_render(struct layout *l, uint32_t width, struct buf *out)
 {
     enum { LEVELS = 64 };
+    if (l->over)
+        return false;
     struct renderer r = {.layout = l, .out = out, .start = buf_len(out), .blank = true};
     r.line_start = r.start;
     r.levels = ARENA_ARRAY(l->arena, struct level, LEVELS);
@@ -220,5 +233,5 @@ void layout_render(struct layout *l, uint32_t width, struct buf *out)
     for (size_t i = 0; i < l->count && !out->over; i++)
         render_one(&r, i, width);
     trim(&r);
-    l->count = 0;
+    return !out->over;
 }

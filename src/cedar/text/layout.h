@@ -16,13 +16,17 @@
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/err.h"
 
 struct layout_event;
+
+enum { LAYOUT_EVENTS_MAX = 1 << 22 }; /* also bytes of one piece of text */
 
 struct layout {
     struct arena *arena;
     struct layout_event *items;
     size_t count, cap;
+    bool over; /* more events than LAYOUT_EVENTS_MAX: what was added is not complete */
 };
 
 void layout_text(struct layout *l, str s); /* as it is, line breaks in it included */
@@ -38,5 +42,6 @@ void layout_group(struct layout *l, size_t mark);
  * nested that is empty. */
 void layout_nest(struct layout *l, size_t mark, int32_t columns);
 
-/* Appends to out, without white space at the end, and forgets the events. */
-void layout_render(struct layout *l, uint32_t width, struct buf *out);
+/* Appends to out, without white space at the end. False, with nothing or a part of it appended, if
+ * there were too many events or out is full. */
+MUST_USE bool layout_render(struct layout *l, uint32_t width, struct buf *out);

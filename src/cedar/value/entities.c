@@ -114,6 +114,30 @@ static bool check_parents(const struct cedar_entity *e, struct err *err)
     return true;
 }
 
+/* Entities of one type share its name. */
+static str type_name(struct cedar_entities *s, str type)
+{
+    for (size_t i = s->type_count; i-- > 0;) {
+        if (same_bytes(s->types[i], type))
+            return s->types[i];
+    }
+    if (s->type_count < sizeof s->types / sizeof s->types[0])
+        s->types[s->type_count++] = type;
+    return type;
+}
+
+/* With its id in one piece: who finds an entity compares the id. */
+static struct cedar_entity *keep(struct cedar_entities *s, const struct cedar_entity *e)
+{
+    struct cedar_entity *kept = arena_alloc(s->arena, sizeof *kept + e->uid.id.n);
+    *kept = *e;
+    kept->uid.type = type_name(s, e->uid.type);
+    if (e->uid.id.n)
+        memcpy(kept + 1, e->uid.id.p, e->uid.id.n);
+    kept->uid.id.p = (const char *)(kept + 1);
+    return kept;
+}
+
 bool cedar_entities_add(struct cedar_entities *s, const struct cedar_entity *e, struct err *err)
 {
     struct cedar_entity made = {
@@ -138,7 +162,7 @@ bool cedar_entities_add(struct cedar_entities *s, const struct cedar_entity *e, 
         return err_input(err, "the entity store is sealed");
     if (s->count >= CEDAR_ENTITIES_MAX)
         return err_limit(err, "more than %d entities", CEDAR_ENTITIES_MAX);
-    insert(s, arena_dup(s->arena, &made, sizeof made));
+    insert(s, keep(s, &made));
     return true;
 }
 
@@ -276,23 +300,17 @@ bool cedar_entities_seal(struct cedar_entities *s, struct err *err)
 
 /* ---- asking ---- */
 
-bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash,
-                          const struct cedar_uid *uid)
+size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash)
 {
-    enum { LINEAR = 8 };
     size_t low = 0, high = n;
-    while (high - low > LINEAR) {
+    while (low < high) {
         size_t mid = (low + high) / 2;
         if (ancestors[mid].hash < hash)
             low = mid + 1;
         else
             high = mid;
     }
-    for (; low < n && ancestors[low].hash <= hash; low++) {
-        if (ancestors[low].hash == hash && cedar_uid_eq(ancestors[low].uid, uid))
-            return true;
-    }
-    return false;
+    return low;
 }
 
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,

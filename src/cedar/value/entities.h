@@ -25,14 +25,13 @@ struct cedar_ancestor {
 struct cedar_entity {
     struct cedar_uid uid;
     struct cedar_value attrs; /* a record */
-    struct cedar_value tags;  /* a record */
-    const struct cedar_uid *parents;
-    size_t parent_count;
-    /* The rest is filled in by the store: ancestors in the order of their hashes, itself not among
-     * them. */
-    uint64_t hash;
+    /* Filled in by the store: in the order of their hashes, itself not among them. */
     const struct cedar_ancestor *ancestors;
     size_t ancestor_count;
+    uint64_t hash;           /* filled in by the store */
+    struct cedar_value tags; /* a record */
+    const struct cedar_uid *parents;
+    size_t parent_count;
 };
 
 struct cedar_entity_slot {
@@ -48,6 +47,8 @@ struct cedar_entities {
     size_t count, cap;
     struct cedar_entity_slot *slots; /* hash table, power of two */
     size_t slot_count;
+    str types[16]; /* names of types, each once, as far as there is room */
+    size_t type_count;
     bool sealed;
 };
 
@@ -68,9 +69,31 @@ const struct cedar_entity *cedar_entities_find(const struct cedar_entities *s,
 /* The same for who has the uid's hash under the store's seed already. */
 const struct cedar_entity *cedar_entities_find_hashed(const struct cedar_entities *s, uint64_t hash,
                                                       const struct cedar_uid *uid);
-/* Whether uid, of that hash, is among ancestors in the order of their hashes. */
-bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash,
-                          const struct cedar_uid *uid);
+/* Begins to fetch what find_hashed will look at. */
+static inline void cedar_entities_prefetch(const struct cedar_entities *s, uint64_t hash)
+{
+    for (; s; s = s->base) {
+        if (s->slot_count) {
+            const char *e = (const char *)s->slots[hash & (s->slot_count - 1)].entity;
+            __builtin_prefetch(e);
+            __builtin_prefetch(e + 64);
+        }
+    }
+}
+/* Where in ancestors, which are in the order of their hashes, those of that hash begin, if any. */
+size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash);
+/* Whether uid, of that hash, is among them. */
+static inline bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n,
+                                        uint64_t hash, const struct cedar_uid *uid)
+{
+    enum { LINEAR = 8 };
+    size_t i = n > LINEAR ? cedar_ancestors_from(ancestors, n, hash) : 0;
+    for (; i < n && ancestors[i].hash <= hash; i++) {
+        if (ancestors[i].hash == hash && cedar_uid_eq(ancestors[i].uid, uid))
+            return true;
+    }
+    return false;
+}
 /* Whether uid is an ancestor of e, which came from this store. */
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
                                const struct cedar_uid *uid);

@@ -215,6 +215,15 @@ static bool hooked_record(struct arena *a, const struct cedar_json_hook *hook,
     return true;
 }
 
+bool cedar_record_from_json(struct arena *a, const json *object, const struct cedar_json_hook *hook,
+                            const struct cedar_json_place *at, struct cedar_value *out,
+                            struct err *err)
+{
+    if (json_type(object) != JSON_OBJECT)
+        return err_input(err, "expected an object, not %s", json_type_name(json_type(object)));
+    return hooked_record(a, hook, *at, object, out, err);
+}
+
 bool cedar_context_from_json(struct arena *a, const json *object,
                              const struct cedar_json_hook *hook, struct cedar_value *out,
                              struct err *err)

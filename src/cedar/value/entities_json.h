@@ -33,6 +33,11 @@ MUST_USE bool cedar_entities_from_json(struct cedar_entities *s, const json *arr
 MUST_USE bool cedar_context_from_json(struct arena *a, const json *object,
                                       const struct cedar_json_hook *hook, struct cedar_value *out,
                                       struct err *err);
+/* An object's members as a record; at says whose they are, its name aside. */
+MUST_USE bool cedar_record_from_json(struct arena *a, const json *object,
+                                     const struct cedar_json_hook *hook,
+                                     const struct cedar_json_place *at, struct cedar_value *out,
+                                     struct err *err);
 MUST_USE bool cedar_value_from_json(struct arena *a, const json *v, struct cedar_value *out,
                                     struct err *err);
 /* {"type","id"} or {"__entity": {"type","id"}}; borrows the JSON tree. */

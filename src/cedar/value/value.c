@@ -151,7 +151,7 @@ bool cedar_value_eq(const struct cedar_value *a, const struct cedar_value *b)
     if (a->kind != b->kind || (a->kind >= CEDAR_SET && a->kind <= CEDAR_RECORD && a->n != b->n))
         return false;
     if (a->kind == CEDAR_STRING)
-        return str_eq(cedar_str(*a), cedar_str(*b));
+        return same_bytes(cedar_str(*a), cedar_str(*b));
     if (a->kind == CEDAR_ENTITY)
         return cedar_uid_eq(a->uid, b->uid);
     return cedar_value_cmp(a, b) == 0;
@@ -245,9 +245,14 @@ bool cedar_record_of(struct cedar_field *fields, size_t n, struct cedar_value *o
 
 const struct cedar_value *cedar_record_get(const struct cedar_value *record, str name)
 {
+    enum { FEW = 12 };
     if (record->kind != CEDAR_RECORD)
         return NULL;
     size_t low = 0, high = record->n;
+    for (; high <= FEW && low < high; low++) {
+        if (same_bytes(record->fields[low].name, name))
+            return &record->fields[low].value;
+    }
     while (low < high) {
         size_t mid = (low + high) / 2;
         int c = str_cmp(name, record->fields[mid].name);
