@@ -163,6 +163,11 @@ uint32_t attr_number(struct checker *c, uint32_t receiver, str name);
 uint32_t attr_cap(struct checker *c, uint32_t receiver, str name);
 uint32_t tag_cap(struct checker *c, uint32_t receiver, uint32_t tag);
 
+/* ---- check_text.c ---- */
+
+/* Warns of texts that are not what they seem. */
+void check_texts(struct checker *c);
+
 /* ---- check_report.c ---- */
 /* As finding_add for this policy, but the same text at the same place is said once. */
 struct cedar_diag *check_report(struct checker *c, enum finding f, struct cedar_span span,

@@ -341,35 +341,6 @@ static void report_not_applicable(struct checker *c)
         check_help(c, one, "compare the policy's scope with `appliesTo` of its actions");
 }
 
-/* ---- texts that look like others ---- */
-
-/* Characters that change how a line looks without being seen: directional controls, zero widths. */
-static bool is_hidden(str s, size_t i)
-{
-    const unsigned char *p = (const unsigned char *)s.p + i;
-    if (s.n - i < 3)
-        return s.n - i == 2 && p[0] == 0xd8 && p[1] == 0x9c; /* U+061C */
-    if (p[0] == 0xe2 && p[1] == 0x80)
-        return (p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xaa && p[2] <= 0xae);
-    if (p[0] == 0xe2 && p[1] == 0x81)
-        return p[2] >= 0xa6 && p[2] <= 0xa9;
-    return (p[0] == 0xd8 && p[1] == 0x9c) || (p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf);
-}
-
-/* The written text: what is escaped is seen. */
-static void check_look(struct checker *c)
-{
-    struct cedar_span span = c->policy->span;
-    str text = str_take(c->d->source, span.end);
-    for (uint32_t i = span.start; i < text.n; i++) {
-        if (!is_hidden(text, i))
-            continue;
-        check_report(c, FIND_SUSPICIOUS_TEXT, (struct cedar_span){i, i + 3},
-                     "an invisible character changes how this line looks");
-        return;
-    }
-}
-
 /* ---- policies ---- */
 
 void checker_init(struct checker *c, const struct schema *s, const struct cedar_policy *p,
@@ -405,7 +376,7 @@ bool validate_policy(const struct schema *s, const struct cedar_policy *p,
         report_not_applicable(&c);
     if (!t.possible)
         check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
-    check_look(&c);
+    check_texts(&c);
     checker_fini(&c);
     return c.errors == 0;
 }

@@ -266,12 +266,6 @@ static const struct row rows[] = {
      NULL},
     {"principal.span.toDays() + principal.span.toMilliseconds() > 1", NULL},
     {"if false then ip(\"x\").isIpv4() else true", NULL},
-
-    /* texts */
-    {"principal.name == \"a\xe2\x80\xae"
-     "b\"",
-     "suspicious-text"},
-    {"principal.name == \"a\\u{202e}b\"", NULL},
 };
 
 static const struct schema *schema_of(struct arena *a)
