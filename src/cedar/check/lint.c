@@ -481,6 +481,9 @@ static void lint_policy(struct linter *l)
     c.arg = l;
     struct check_tally t = check_envs(&c);
     if (c.errors == 0) {
+        if (l->p->is_template && l->how.unlinked)
+            say(l, FIND_UNLINKED_TEMPLATE, l->p->span,
+                "this is a template, and nobody fills its slots: it is never evaluated");
         if (t.possible)
             lint_scope(l);
         else if (is_forbid(l) && !called_impossible(l))

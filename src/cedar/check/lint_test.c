@@ -141,6 +141,10 @@ static const struct {
     {PERMIT "when { context.args.path like \"/*\" };", ""},
     {PERMIT "when { context.args.path like \"*/x\" };", ""},
 
+    /* unlinked-template */
+    {"forbid(principal == ?principal, action, resource);", "unlinked-template"},
+    {"permit(principal, action, resource in ?resource);", "unlinked-template"},
+
     /* annotation-name */
     {"@advise(\"call us\") " PAY ";", "annotation-name"},
     {"@ID(\"x\") " PAY ";", "annotation-name"},
@@ -200,7 +204,12 @@ static void test_rows(void **state)
     struct cedar_entities known;
     known_of(&sa, &known);
     struct lint_options how = {
-        .stored = true, .theirs = S("args"), .known = &known, .annotations = annotations};
+
+        .unlinked = true,
+        .stored = true,
+        .theirs = S("args"),
+        .known = &known,
+        .annotations = annotations};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ARENA_SCOPE struct arena a = {0};
         struct cedar_diags d;
@@ -223,6 +232,8 @@ static void test_options(void **state)
     assert_true(str_eq(codes_of(&a, &d), S("forbid-can-fail")));
     lint(&a, s, S(PAY "when { context has approval };"), NULL, &d);
     assert_true(str_eq(codes_of(&a, &d), S("omitted-argument"))); /* all of it is theirs */
+    lint(&a, s, S("permit(principal, action, resource == ?resource);"), NULL, &d);
+    assert_int_equal(d.count, 0);
     lint(&a, s, S("@advise(\"x\") permit(principal == Agent::\"eve\", action, resource);"), NULL,
          &d);
     assert_int_equal(d.count, 0);

@@ -104,6 +104,7 @@ MUST_USE bool cedar_unescape_pattern(struct arena *a, str raw, struct cedar_patt
 /* Linear in |s| * pieces at worst, no backtracking. Both must be UTF-8. */
 bool cedar_pattern_match(const struct cedar_pattern *p, str s);
 
-/* Writes s as a Cedar string literal with its quotes. */
+/* Writes s as a Cedar string literal with its quotes. Characters that cannot be seen become
+ * escapes. */
 void cedar_quote(struct buf *out, str s);
 void cedar_quote_pattern(struct buf *out, const struct cedar_pattern *p);
