@@ -473,6 +473,12 @@ static void test_sdk(void **state)
     assert_true(cedar_policies_parse(
         &a, S("test"), S("permit(principal, action, resource) when { 1 };"), &ps, &d));
     assert_false(validate_policies(s, &ps, &newer, &d)); /* all else is as it was */
+    /* Actions of two types in one list, behind a principal that never fits: dead. */
+    assert_true(cedar_policies_parse(&a, S("test"),
+                                     S("forbid(principal == Doc::\"d\", action in "
+                                       "[Action::\"view\", N::Action::\"run\"], resource);"),
+                                     &ps, &d));
+    assert_true(validate_policies(s, &ps, &newer, &d));
 }
 
 /* A policy and a schema that multiply to more work than the limit end in a finding, not in waiting.
