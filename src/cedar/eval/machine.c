@@ -218,7 +218,7 @@ static bool in_key(struct machine *m, const struct key *key, struct cedar_value 
     for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
         if (v->uid != m->subjects[var].uid)
             continue;
-        *v = cedar_bool(subject_in(subject_known(m, var), key->hash, key->uid));
+        *v = cedar_bool(subject_in(subject_known(m, var), key->hash, key));
         return true;
     }
     *v = cedar_bool(is_in(m, v->uid, key->uid));
@@ -459,14 +459,14 @@ static size_t operands(const struct instr *i)
     }
 }
 
-enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err)
+enum outcome machine_run(struct machine *m, const struct instr *code, size_t count, struct err *err)
 {
     const struct code *c = m->code;
     const struct cedar_value *found;
     struct cedar_value *top = m->stack; /* one past the last value */
     bool b;
-    for (size_t at = from; at < to;) {
-        const struct instr *i = &c->instrs[at++];
+    for (size_t at = 0; at < count;) {
+        const struct instr *i = &code[at++];
         switch ((enum op)i->op) {
         case OP_CONST:
             *top++ = c->consts[i->arg];
