@@ -86,6 +86,8 @@ const struct finding_info finding_infos[FIND_COUNT] = {
                            "match a path that was made canonical beforehand, or also refuse "
                            "\"*/../*\" and its kin"},
     [FIND_ANNOTATION_NAME] = {"annotation-name", WARN, NULL},
+    [FIND_UNLINKED_TEMPLATE] = {"unlinked-template", WARN,
+                                "write an entity in the place of the slot"},
 
     [FIND_REQUEST_ACTION] = {"request-action", ERR, NULL},
     [FIND_REQUEST_PRINCIPAL_TYPE] = {"request-principal-type", ERR, NULL},
