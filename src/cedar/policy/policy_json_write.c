@@ -366,6 +366,8 @@ static bool write_expr(struct buf *out, const struct cedar_expr *e, struct err *
         return write_list(out, e, "Record", err);
     case CEDAR_E_CALL:
         return write_list(out, e, cedar_fns[e->fn].name, err);
+    case CEDAR_E_ERROR:
+        return write_list(out, e, "error", err);
     default:
         return write_operators(out, e, err);
     }

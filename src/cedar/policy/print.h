@@ -8,6 +8,9 @@
  * ({"isIpv4": []}). It is refused. `x has` with several names of which one is no identifier is
  * spelled out as `x has "a b" && x["a b"] has c`.
  *
+ * CEDAR_E_ERROR, which only residuals have (partial.h), is written as `error()` and {"error": []},
+ * as the official engine does; neither reads back.
+ *
  * On failure `out` is as it was. Fails besides when out->max is reached. */
 #pragma once
 #include "cedar/policy/ast.h"

@@ -47,6 +47,7 @@ static const struct form {
     [CEDAR_E_SET] = {MEMBER, ANYTHING, NULL},
     [CEDAR_E_RECORD] = {MEMBER, ANYTHING, NULL},
     [CEDAR_E_CALL] = {MEMBER, MEMBER, NULL},
+    [CEDAR_E_ERROR] = {MEMBER, 0, NULL},
 };
 
 static bool print_at(struct buf *out, const struct cedar_expr *e, enum level least,
@@ -255,6 +256,9 @@ static bool print_bare(struct buf *out, const struct cedar_expr *e, struct err *
         return print_list(out, e, 0, "{}", err);
     case CEDAR_E_CALL:
         return print_call(out, e, err);
+    case CEDAR_E_ERROR:
+        buf_put(out, S("error()"));
+        return true;
     default:
         if (forms[e->kind].level == MEMBER)
             return print_method(out, e, forms[e->kind].sign, err);
