@@ -53,7 +53,7 @@ def corpus():
     folder = ROOT / "build/test/cedar-corpus"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    subprocess.run(["tar", "-xJf", archive, "-C", folder, "corpus"], check=True)
+    subprocess.run(["tar", "-xJf", archive, "-C", folder, "./corpus"], check=True)
     yield folder / "corpus"
     shutil.rmtree(folder)
 
