@@ -63,6 +63,12 @@ const struct finding_info finding_infos[FIND_COUNT] = {
 
     [FIND_IMPOSSIBLE_POLICY] = {"impossible-policy", WARN,
                                 "its conditions contradict the schema or each other"},
+    [FIND_TEXT_DIRECTION] = {"text-direction", WARN,
+                             "remove it: what is shown is not what is compared"},
+    [FIND_NAME_CHARACTER] = {"name-character", WARN,
+                             "make sure that the entity or attribute has this very name"},
+    [FIND_MIXED_SCRIPTS] = {"mixed-scripts", WARN,
+                            "type it anew if it was meant to be of one script"},
     [FIND_SUSPICIOUS_TEXT] =
         {"suspicious-text", WARN,
          "write such characters as escapes (\\u{..}) so that readers see them"},

@@ -51,6 +51,9 @@ enum finding {
     FIND_LEVEL_LITERAL,
     /* policies that validate and yet are suspicious */
     FIND_IMPOSSIBLE_POLICY,
+    FIND_TEXT_DIRECTION,
+    FIND_NAME_CHARACTER,
+    FIND_MIXED_SCRIPTS,
     FIND_SUSPICIOUS_TEXT,
     /* policies that validate and yet may not protect (lint.h) */
     FIND_FORBID_NEVER,
