@@ -4,7 +4,7 @@
 #include "base/rand.h"
 #include "call/schema_text.h"
 #include "cedar/eval/guard.h"
-#include "cedar/check/validate.h"
+#include "cedar/check/lint.h"
 #include "guardrails.h"
 
 #include <stdlib.h>
@@ -17,19 +17,14 @@ str decision_name(enum decision d)
 
 /* ---- loading ---- */
 
-static bool parse_text(struct policy_set *p, const struct schema *schema, str name, str text,
-                       struct cedar_policies *out, struct buf *report)
+static bool parse_text(struct policy_set *p, str name, str text, struct cedar_policies *out,
+                       struct cedar_diags *d)
 {
-    struct cedar_diags d;
-    bool ok = cedar_policies_parse(&p->arena, name, text, out, &d);
-    if (ok)
-        ok = validate_policies(schema, out, NULL, &d);
-    cedar_diags_print(&d, report);
-    return ok;
+    return cedar_policies_parse(&p->arena, name, text, out, d) &&
+           validate_policies(p->schema, out, NULL, d);
 }
 
-static bool read_schema(struct policy_set *p, const struct schema **out, struct buf *report,
-                        struct err *err)
+static bool read_schema(struct policy_set *p, struct buf *report, struct err *err)
 {
     struct buf text = {0};
     struct cedar_diags d;
@@ -37,28 +32,36 @@ static bool read_schema(struct policy_set *p, const struct schema **out, struct 
     str kept = str_dup(&p->arena, buf_str(&text));
     buf_fini(&text);
     cedar_diags_init(&d, &p->arena, S("generated schema"), kept);
-    if (schema_read(&p->arena, kept, out, &d))
+    if (schema_read(&p->arena, kept, &p->schema, &d))
         return true;
     cedar_diags_print(&d, report);
     return err_input(err, "the schema made from the configuration is not valid: look at the "
                           "\"args\" types of its operations");
 }
 
-static bool parse_all(struct policy_set *p, const struct schema *schema, struct buf *report,
-                      struct err *err)
+/* diags: one list a text. */
+static bool parse_all(struct policy_set *p, struct cedar_diags *diags, struct err *err)
 {
-    bool ok = true;
-    p->texts_n = p->conf->policies_n + 1;
     p->texts = ARENA_ARRAY(&p->arena, struct cedar_policies, p->texts_n);
-    if (!parse_text(p, schema, S("guardrails.cedar"), str_z(GUARDRAILS), &p->texts[0], report))
-        ok = false;
-    for (size_t i = 0; i < p->conf->policies_n; i++) {
-        const struct conf_policy_file *f = &p->conf->policies[i];
-        ok =
-            parse_text(p, schema, f->name, str_dup(&p->arena, f->text), &p->texts[i + 1], report) &&
-            ok;
+    bool ok = parse_text(p, S("guardrails.cedar"), str_z(GUARDRAILS), &p->texts[0], &diags[0]);
+    for (size_t i = 1; i < p->texts_n; i++) {
+        const struct conf_policy_file *f = &p->conf->policies[i - 1];
+        ok = parse_text(p, f->name, str_dup(&p->arena, f->text), &p->texts[i], &diags[i]) && ok;
     }
     return ok || err_input(err, "the policies are not valid; nothing was loaded");
+}
+
+/* The operator's texts only: ours are tested to give no warning. */
+static void lint_all(struct policy_set *p, struct cedar_diags *diags)
+{
+    static const char *const annotations[] = {"id", "advice", NULL};
+    struct lint_options how = {.stored = true,
+                               .unlinked = true,
+                               .theirs = S("args"),
+                               .known = &p->known,
+                               .annotations = annotations};
+    for (size_t i = 1; i < p->texts_n; i++)
+        lint_policies(p->schema, &p->texts[i], &how, &diags[i]);
 }
 
 static str base_name(str path)
@@ -120,23 +123,34 @@ static bool compile(struct policy_set *p, struct err *err)
     return p->set != NULL;
 }
 
+static bool load(struct policy_set *p, struct cedar_diags *diags, struct err *err)
+{
+    if (!parse_all(p, diags, err) || !compile(p, err) || !name_policies(p, err) ||
+        !policy_known_entities(p, err) || !policy_entities_conform(p, &p->known, err))
+        return false;
+    lint_all(p, diags);
+    digest_all(p);
+    return true;
+}
+
 bool policy_load(const struct conf *conf, struct policy_set **out, struct buf *out_report,
                  struct err *err)
 {
-    const struct schema *schema;
     struct policy_set *p = calloc(1, sizeof *p);
     if (!p)
         abort();
     p->conf = conf;
+    p->texts_n = conf->policies_n + 1;
     rand_bytes(&p->seed, sizeof p->seed);
-    if (read_schema(p, &schema, out_report, err) && parse_all(p, schema, out_report, err) &&
-        compile(p, err) && name_policies(p, err) && policy_known_entities(p, schema, err)) {
-        digest_all(p);
+    struct cedar_diags *diags = ARENA_ARRAY(&p->arena, struct cedar_diags, p->texts_n);
+    bool ok = read_schema(p, out_report, err) && load(p, diags, err);
+    for (size_t i = 0; i < p->texts_n; i++)
+        cedar_diags_print(&diags[i], out_report);
+    if (ok)
         *out = p;
-        return true;
-    }
-    policy_free(p);
-    return false;
+    else
+        policy_free(p);
+    return ok;
 }
 
 void policy_free(struct policy_set *p)
@@ -210,13 +224,13 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
     };
     if (!policy_call_context(call, p, false, a, &context, err))
         return false;
-    struct cedar_verdict as_it_stands = cedar_guard(p->set, &req, &p->known, a);
+    struct cedar_verdict as_it_stands = cedar_enforce(p->set, p->schema, &req, &p->known, a);
     explain(p, &as_it_stands, a, &v);
     if (v.decision == DECISION_DENY && !v.error && !call->approval) {
         /* Denied as it stands; would an approval change that? */
         if (!policy_call_context(call, p, true, a, &context, err))
             return false;
-        if (cedar_guard(p->set, &req, &p->known, a).allowed)
+        if (cedar_enforce(p->set, p->schema, &req, &p->known, a).allowed)
             v.decision = DECISION_HOLD;
     }
     *out = v;
@@ -272,9 +286,10 @@ bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
                                 .context = &context};
     cedar_entities_init(&entities, a, &p->known, p->seed);
     if (!add_entity(&entities, a, S("Ambit::Call"), id_str(&h->call), fields, 5, NULL, 0, err) ||
-        !cedar_entities_seal(&entities, err) || !cedar_record_of(ctx, 2, &context))
+        !cedar_entities_seal(&entities, err) || !policy_entities_conform(p, &entities, err) ||
+        !cedar_record_of(ctx, 2, &context))
         return false;
-    struct cedar_verdict cv = cedar_guard(p->set, &req, &entities, a);
+    struct cedar_verdict cv = cedar_enforce(p->set, p->schema, &req, &entities, a);
     explain(p, &cv, a, &v);
     *out = v;
     return true;
@@ -282,8 +297,9 @@ bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
 
 /* ---- what the configuration names, as entities ---- */
 
-static bool add_actions(struct policy_set *p, const struct schema *schema, struct err *err)
+static bool add_actions(struct policy_set *p, struct err *err)
 {
+    const struct schema *schema = p->schema;
     for (size_t i = 0; i < schema->action_count; i++) {
         const struct schema_action *act = &schema->actions[i];
         struct cedar_uid *parents =
@@ -345,9 +361,19 @@ static bool add_systems(struct policy_set *p, struct err *err)
     return true;
 }
 
-bool policy_known_entities(struct policy_set *p, const struct schema *schema, struct err *err)
+bool policy_known_entities(struct policy_set *p, struct err *err)
 {
     cedar_entities_init(&p->known, &p->arena, NULL, p->seed);
-    return add_actions(p, schema, err) && add_agents(p, err) && add_people(p, err) &&
-           add_systems(p, err) && cedar_entities_seal(&p->known, err);
+    return add_actions(p, err) && add_agents(p, err) && add_people(p, err) && add_systems(p, err) &&
+           cedar_entities_seal(&p->known, err);
+}
+
+bool policy_entities_conform(const struct policy_set *p, const struct cedar_entities *s,
+                             struct err *err)
+{
+    struct conform_fault fault;
+    for (size_t i = 0; i < s->count; i++)
+        if (!conform_entity(p->schema, s->items[i], &fault))
+            return err_input(err, "an entity is not as the schema says: %s", fault.text);
+    return true;
 }

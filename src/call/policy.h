@@ -4,7 +4,8 @@
  * A policy set is the shipped guardrails (guardrails.cedar) and the operator's files, parsed,
  * strictly validated against the generated schema (schema_text.h) and compiled; it has a digest
  * over all of it. It does not change: loading makes a new one. Zero means deny: so does any
- * evaluation error of any policy.
+ * evaluation error of any policy, and a request that does not conform to the schema. Loading also
+ * warns of the operator's policies that may not protect (cedar/check/lint.h).
  *
  * Hold needs no language of its own: a call is held when it is denied as it stands and would be
  * allowed with an approval in the context (design section 7). One thread. */

@@ -8,6 +8,7 @@ struct policy_set {
     const struct conf *conf;
     struct cedar_policies *texts; /* guardrails first, then the operator's files */
     size_t texts_n;
+    const struct schema *schema; /* that the texts were validated against */
     struct cedar_set *set;
     struct cedar_entities
         known; /* actions, agents, owners, people, systems: all that the configuration names */
@@ -21,7 +22,8 @@ MUST_USE bool policy_call_context(const struct policy_call *call, const struct p
                                   bool with_approval, struct arena *a, struct cedar_value *out,
                                   struct err *err);
 /* Everything the configuration names, and the actions of the schema. */
-struct schema;
-MUST_USE bool policy_known_entities(struct policy_set *p, const struct schema *schema,
-                                    struct err *err);
+MUST_USE bool policy_known_entities(struct policy_set *p, struct err *err);
+/* False if one of them is not what the schema says: a fault of ours. */
+MUST_USE bool policy_entities_conform(const struct policy_set *p, const struct cedar_entities *s,
+                                      struct err *err);
 struct cedar_value policy_time(struct arena *a, int64_t now_ms);

@@ -18,7 +18,7 @@ enum {
     READ_BYTES = 256 << 10,
     OUT_BYTES_HIGH = 1 << 20,     /* written when this much has gathered */
     ANSWER_BYTES_MAX = 256 << 20, /* of what has gathered, the last answer included */
-    LINE_DEPTH_MAX = 2000,        /* more than calls take, so that they answer for it */
+    LINE_DEPTH_MAX = 4096,        /* more than calls take, so that they answer for it */
     LINE_VALUES_MAX = 8 << 20,
 };
 
@@ -134,7 +134,7 @@ static bool run(struct batch *b)
     }
 }
 
-int cedar_batch(struct cli *c)
+int cedar_batch_verb(struct cli *c)
 {
     struct batch b = {.in = {.max = LINE_BYTES_MAX + 2 * READ_BYTES},
                       .out = {.max = ANSWER_BYTES_MAX}};

@@ -28,14 +28,14 @@ void calls_fail(struct call *c, const char *fmt, ...)
     calls_note_add(c, &c->errors, (struct calls_note){.text = str_dup(c->a, str_z(text))});
 }
 
-struct calls_note calls_note_of(const struct cedar_diag *d)
+struct calls_note calls_note_of(const struct cedar_diags *d, const struct cedar_diag *one)
 {
-    return (struct calls_note){.text = d->text,
-                               .help = d->help,
-                               .code = d->code,
-                               .severity = d->severity,
-                               .span = d->span,
-                               .has_span = true};
+    return (struct calls_note){.text = one->text,
+                               .help = one->help,
+                               .code = one->code,
+                               .severity = one->severity,
+                               .span = one->span,
+                               .in = d};
 }
 
 void calls_fail_diags(struct call *c, str what, const struct cedar_diags *d)
@@ -43,9 +43,8 @@ void calls_fail_diags(struct call *c, str what, const struct cedar_diags *d)
     for (size_t i = 0; i < d->count; i++) {
         if (d->items[i].severity != CEDAR_ERROR)
             continue;
-        struct calls_note note = calls_note_of(&d->items[i]);
+        struct calls_note note = calls_note_of(d, &d->items[i]);
         note.text = str_fmt(c->a, "%.*s: %.*s", STR(what), STR(note.text));
-        note.rest = d;
         note.rest_from = i + 1;
         calls_note_add(c, &c->errors, note);
         return;
@@ -86,7 +85,7 @@ static void write_place(struct jw *w, const struct calls_note *note)
 {
     jw_key(w, S("sourceLocations"));
     jw_arr(w);
-    if (note->has_span) {
+    if (note->in && note->in->source.n) {
         jw_obj(w);
         jw_key(w, S("label"));
         jw_null(w);
@@ -109,8 +108,8 @@ static void write_note(struct call *c, const struct calls_note *note, bool with_
     write_place(w, note);
     jw_key(w, S("related"));
     jw_arr(w);
-    for (size_t i = note->rest_from; with_rest && note->rest && i < note->rest->count; i++) {
-        struct calls_note other = calls_note_of(&note->rest->items[i]);
+    for (size_t i = note->rest_from; with_rest && i && i < note->in->count; i++) {
+        struct calls_note other = calls_note_of(note->in, &note->in->items[i]);
         if (other.severity == CEDAR_ERROR)
             write_note(c, &other, false);
     }

@@ -130,13 +130,14 @@ void calls_text_to_parts(struct call *c, const json *input)
 /* ---- layout ---- */
 
 /* A width, from 0 on or (the indentation) from below; absent: the default stays. */
-static bool read_width(struct call *c, const char *name, const json *v, int64_t min, int64_t *out)
+static bool read_width(struct call *c, const char *name, const json *v, int64_t min, int64_t max,
+                       int64_t *out)
 {
     if (!v)
         return true;
-    if (json_i64(v, out) && *out >= min && *out <= INT32_MAX)
+    if (json_i64(v, out) && *out >= min && *out <= max && !str_eq(json_number(v), S("-0")))
         return true;
-    calls_fail(c, "%s must be an integer of reasonable size", name);
+    calls_fail(c, "%s must be an integer of 32 bits", name);
     return false;
 }
 
@@ -149,8 +150,8 @@ void calls_format(struct call *c, const json *input)
     struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
     str made;
     bool ok = calls_members(c, "the call", input, members, m) &&
-              read_width(c, "lineWidth", m[1], 0, &line) &&
-              read_width(c, "indentWidth", m[2], INT32_MIN, &indent);
+              read_width(c, "lineWidth", m[1], 0, UINT32_MAX, &line) &&
+              read_width(c, "indentWidth", m[2], INT32_MIN, INT32_MAX, &indent);
     if (ok && json_type(m[0]) != JSON_STRING) {
         calls_fail(c, "policyText must be a text, not %s", json_type_name(json_type(m[0])));
         ok = false;

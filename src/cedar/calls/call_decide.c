@@ -50,19 +50,27 @@ static bool read_call(struct call *c, const json *input, struct decision_call *d
     return calls_read_policies(c, m[4], &d->policies) && entities && c->errors.count == 0;
 }
 
-static void write_error(struct call *c, const struct cedar_set *set,
+struct calls_note calls_note_of_policy(struct call *c, const struct calls_policies *set,
+                                       uint32_t policy, str text)
+{
+    struct cedar_diags *in = ARENA_NEW(c->a, struct cedar_diags);
+    cedar_diags_init(in, c->a, set->name, set->texts[policy]);
+    return (struct calls_note){
+        .text = text, .code = "evaluation", .span = set->all.items[policy].span, .in = in};
+}
+
+static void write_error(struct call *c, const struct calls_policies *set,
                         const struct cedar_policy_error *e)
 {
-    const struct cedar_policy *p = cedar_set_policy(set, e->policy);
-    struct calls_note note = {.text = e->text, .span = p->span, .has_span = true};
+    struct calls_note note = calls_note_of_policy(c, set, e->policy, e->text);
     jw_obj(&c->w);
-    jw_kstr(&c->w, S("policyId"), p->id);
+    jw_kstr(&c->w, S("policyId"), set->all.items[e->policy].id);
     jw_key(&c->w, S("error"));
     calls_write_note(c, &note);
     jw_end_obj(&c->w);
 }
 
-static void write_response(struct call *c, const struct cedar_set *set,
+static void write_response(struct call *c, const struct calls_policies *set,
                            const struct cedar_response *res)
 {
     calls_success(c);
@@ -74,7 +82,7 @@ static void write_response(struct call *c, const struct cedar_set *set,
     jw_key(&c->w, S("reason"));
     jw_arr(&c->w);
     for (size_t i = 0; i < res->reason_count; i++)
-        jw_str(&c->w, cedar_set_policy(set, res->reasons[i])->id);
+        jw_str(&c->w, set->all.items[res->reasons[i]].id);
     jw_end_arr(&c->w);
     jw_key(&c->w, S("errors"));
     jw_arr(&c->w);
@@ -99,7 +107,7 @@ void calls_is_authorized(struct call *c, const json *input)
     const struct cedar_policies *texts[] = {&d.policies.all};
     struct cedar_set *set = cedar_compile(texts, 1, d.entities.seed, &err);
     if (set && cedar_authorize(set, &d.req, &d.entities, c->a, &res, &err)) {
-        write_response(c, set, &res);
+        write_response(c, &d.policies, &res);
     } else {
         calls_fail(c, "%s", err.text);
         calls_failure(c, true);
@@ -109,12 +117,7 @@ void calls_is_authorized(struct call *c, const json *input)
 
 /* ---- validate ---- */
 
-struct finding_list {
-    const struct cedar_diags **items; /* one for each policy */
-    size_t count;
-};
-
-static void write_findings(struct call *c, str name, const struct finding_list *all,
+static void write_findings(struct call *c, str name, const struct calls_findings *all,
                            enum cedar_severity severity)
 {
     jw_key(&c->w, name);
@@ -122,7 +125,7 @@ static void write_findings(struct call *c, str name, const struct finding_list *
     for (size_t i = 0; i < all->count; i++) {
         for (size_t j = 0; j < all->items[i]->count; j++) {
             const struct cedar_diag *one = &all->items[i]->items[j];
-            struct calls_note note = calls_note_of(one);
+            struct calls_note note = calls_note_of(all->items[i], one);
             if (one->severity != severity)
                 continue;
             jw_obj(&c->w);
@@ -135,18 +138,21 @@ static void write_findings(struct call *c, str name, const struct finding_list *
     jw_end_arr(&c->w);
 }
 
-static struct finding_list check_policies(struct call *c, const struct schema *schema,
-                                          const struct calls_policies *set)
+struct calls_findings calls_check_policies(struct call *c, const struct schema *schema,
+                                           const struct calls_policies *set,
+                                           const struct validate_options *how)
 {
-    struct finding_list all = {0};
+    struct calls_findings all = {.passed = true};
     all.items = ARENA_ARRAY(c->a, const struct cedar_diags *, set->all.count);
     for (size_t i = 0; i < set->all.count; i++) {
         const struct cedar_policy *p = &set->all.items[i];
         const struct cedar_policy *tmpl =
             p->template_id.p ? cedar_policies_find(&set->all, p->template_id) : NULL;
         struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-        cedar_diags_init(d, c->a, S("policies"), set->texts[i]);
-        (void)!(tmpl ? validate_link(schema, tmpl, p, d) : validate_policy(schema, p, NULL, d));
+        cedar_diags_init(d, c->a, set->name, set->texts[i]);
+        bool ok = tmpl ? validate_link(schema, tmpl, p, d) : validate_policy(schema, p, how, d);
+        all.passed = all.passed && ok;
+        all.warnings += d->warnings;
         all.items[all.count++] = d;
     }
     return all;
@@ -180,7 +186,7 @@ void calls_validate(struct call *c, const json *input)
         calls_failure(c, true);
         return;
     }
-    struct finding_list all = check_policies(c, schema, &set);
+    struct calls_findings all = calls_check_policies(c, schema, &set, NULL);
     calls_success(c);
     write_findings(c, S("validationErrors"), &all, CEDAR_ERROR);
     write_findings(c, S("validationWarnings"), &all, CEDAR_WARNING);

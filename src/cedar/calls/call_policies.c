@@ -18,21 +18,15 @@ static void remember_text(struct call *c, struct calls_policies *set, str text)
     set->texts[set->all.count - 1] = text;
 }
 
-static void add(struct call *c, struct calls_policies *set, const struct cedar_policy *p, str text)
+bool calls_add_policy(struct call *c, struct calls_policies *set, const struct cedar_policy *p,
+                      str text)
 {
     struct err err;
-    if (cedar_policies_add(c->a, &set->all, p, &err))
+    if (cedar_policies_add(c->a, &set->all, p, &err)) {
         remember_text(c, set, text);
-    else
-        calls_fail(c, "policies: %s", err.text);
-}
-
-static bool read_text(struct call *c, str what, str text, struct cedar_policies *out)
-{
-    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-    if (cedar_policies_parse(c->a, S("policies"), text, out, d))
         return true;
-    calls_fail_diags(c, what, d);
+    }
+    calls_fail(c, "policies: %s", err.text);
     return false;
 }
 
@@ -61,23 +55,30 @@ static void add_one(struct call *c, struct calls_policies *set, str id, const js
     struct cedar_policy p;
     str text;
     if (calls_read_policy(c, id, v, is_template, &p, &text))
-        add(c, set, &p, text);
+        (void)!calls_add_policy(c, set, &p, text);
 }
 
-static void add_text(struct call *c, struct calls_policies *set, str text)
+bool calls_read_policies_text(struct call *c, str name, str text, bool with_templates,
+                              struct calls_policies *set)
 {
     struct cedar_policies p;
-    if (!read_text(c, S("policies"), text, &p))
-        return;
+    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
+    bool ok = true;
+    if (!cedar_policies_parse(c->a, name, text, &p, d)) {
+        calls_fail_diags(c, S("policies"), d);
+        return false;
+    }
+    set->name = name;
     for (size_t i = 0; i < p.count; i++) {
-        if (p.items[i].is_template) {
-            calls_fail(c, "policies: %.*s is a template, which belongs in `templates`",
-                       STR(p.items[i].id));
-            return;
-        }
+        if (with_templates || !p.items[i].is_template)
+            continue;
+        calls_fail(c, "policies: %.*s is a template, which belongs in `templates`",
+                   STR(p.items[i].id));
+        return false;
     }
     for (size_t i = 0; i < p.count; i++)
-        add(c, set, &p.items[i], text);
+        ok = calls_add_policy(c, set, &p.items[i], text) && ok;
+    return ok;
 }
 
 /* In an array nothing gives a policy an id of its own; two of a kind never go together. */
@@ -92,7 +93,7 @@ static void add_static(struct call *c, struct calls_policies *set, const json *v
     str id;
     switch (json_type(v)) {
     case JSON_STRING:
-        add_text(c, set, json_str(v));
+        (void)!calls_read_policies_text(c, set->name, json_str(v), false, set);
         return;
     case JSON_ARRAY:
         for (struct json_iter it = json_iter(v); json_next(&it, NULL, &one);)
@@ -151,7 +152,7 @@ bool calls_read_policies(struct call *c, const json *v, struct calls_policies *o
         {"staticPolicies", false}, {"templates", false}, {"templateLinks", false}, {0}};
     const json *m[CALL_MEMBERS_MAX];
     size_t before = c->errors.count;
-    *out = (struct calls_policies){0};
+    *out = (struct calls_policies){.name = S("policies")};
     if (!calls_members(c, "a policy set", v, members, m))
         return false;
     add_static(c, out, m[0]);

@@ -14,19 +14,33 @@ bool calls_read_uid(struct call *c, const char *what, const json *v, struct ceda
 
 /* ---- schema ---- */
 
+static bool take_schema(struct call *c, bool ok, const struct cedar_diags *d)
+{
+    if (!ok)
+        calls_fail_diags(c, S("schema"), d);
+    for (size_t i = 0; ok && i < d->count; i++)
+        calls_note_add(c, &c->warnings, calls_note_of(d, &d->items[i]));
+    return ok;
+}
+
+bool calls_read_schema_text(struct call *c, str name, str text, bool is_json,
+                            struct schema_source *out)
+{
+    struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
+    cedar_diags_init(d, c->a, name, text);
+    return take_schema(c,
+                       is_json ? schema_source_read_json(c->a, text, out, d)
+                               : schema_source_read(c->a, text, out, d),
+                       d);
+}
+
 bool calls_read_schema_source(struct call *c, const json *v, struct schema_source *out)
 {
     struct cedar_diags *d = ARENA_NEW(c->a, struct cedar_diags);
-    bool is_text = json_type(v) == JSON_STRING;
-    cedar_diags_init(d, c->a, S("schema"), json_str(v));
-    if (!(is_text ? schema_source_read(c->a, json_str(v), out, d)
-                  : schema_source_read_value(c->a, v, out, d))) {
-        calls_fail_diags(c, S("schema"), d);
-        return false;
-    }
-    for (size_t i = 0; i < d->count; i++)
-        calls_note_add(c, &c->warnings, calls_note_of(&d->items[i]));
-    return true;
+    if (json_type(v) == JSON_STRING)
+        return calls_read_schema_text(c, S("schema"), json_str(v), false, out);
+    cedar_diags_init(d, c->a, S("schema"), (str){0});
+    return take_schema(c, schema_source_read_value(c->a, v, out, d), d);
 }
 
 const struct schema *calls_read_schema(struct call *c, const json *v)

@@ -210,7 +210,7 @@ static void lint_uid(struct linter *l, const struct cedar_uid *uid, struct cedar
 static void lint_expr(struct linter *l, struct checker *c, const struct cedar_expr *e, bool failure)
 {
     const struct check_note *note = check_note_any(c, e);
-    if (!note || note->seen == 0)
+    if (!note)
         return; /* dead code */
     if (failure && lint_failure(l, e, note))
         failure = false;
@@ -481,6 +481,9 @@ static void lint_policy(struct linter *l)
     c.arg = l;
     struct check_tally t = check_envs(&c);
     if (c.errors == 0) {
+        if (l->p->is_template && l->how.unlinked)
+            say(l, FIND_UNLINKED_TEMPLATE, l->p->span,
+                "this is a template, and nobody fills its slots: it is never evaluated");
         if (t.possible)
             lint_scope(l);
         else if (is_forbid(l) && !called_impossible(l))

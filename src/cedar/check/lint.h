@@ -17,19 +17,20 @@
  *   unknown-entity       an entity that is not among those known (only where they are given)
  *   path-pattern         `like "/srv/.."` with a star also matches /srv/../etc
  *   annotation-name      an annotation that looks like a known one misspelt
+ *   unlinked-template    a policy with a slot, where nobody fills slots: it is never evaluated
  *
- * always-false, unknown-entity, path-pattern and annotation-name are reported for permits too. They
- * are guesses about intent: none refuses, and each can be answered by writing the policy plainly.
- * Policies must have passed strict validation with the same schema; of one that has not, nothing
- * is said. Templates are looked at like others. Time is bounded by VALIDATE_STEPS_MAX for each
- * policy. Pure. */
+ * From always-false on they are reported for permits too. They are guesses about intent: none
+ * refuses, and each can be answered by writing the policy plainly. Policies must have passed strict
+ * validation with the same schema; of one that has not, nothing is said. Templates are looked at
+ * like others. Time is bounded by VALIDATE_STEPS_MAX for each policy. Pure. */
 #pragma once
 #include "cedar/check/validate.h"
 #include "cedar/value/entities.h"
 
 /* What is known of the place where the policies work. Zero, or NULL: nothing. */
 struct lint_options {
-    bool stored; /* principal and resource of each request are in the store */
+    bool stored;   /* principal and resource of each request are in the store */
+    bool unlinked; /* templates stay what they are: nobody links them */
     str theirs; /* the attribute of the context that holds what the requester says; empty: all do */
     const struct cedar_entities
         *known;                     /* sealed: whoever there is, of the types that occur in it */

@@ -53,6 +53,9 @@ static const struct {
     {PAY "when { principal.boss.hasTag(\"t\") && principal.boss.getTag(\"t\") == \"x\" };", ""},
     {PAY "when { Agent::\"ann\".on };", ""},
     {PERMIT "when { principal.boss.on };", ""},
+    {"forbid(principal, action in Action::\"money\", resource) when {"
+     "  (action == Action::\"pay\" || principal.boss has on) && principal.boss.on };",
+     "forbid-can-fail"},
 
     /* forbid-never, forbid-empty-group */
     {PAY "when { principal is Robot };", "forbid-never always-false"},
@@ -94,6 +97,9 @@ static const struct {
          "forbid(principal, action, resource is System)"
          "unless { context.args has note };",
      "omitted-argument"},
+    {PAY "when { context.args has note };"
+         "forbid(principal, action, resource) unless { context.args has note };",
+     ""},
     {PAY "when { context.args has note };" PERMIT "unless { context.args has note };",
      "omitted-argument"},
     {PAY "when { context.args has to && context.args.to has bank };" PAY
@@ -140,6 +146,10 @@ static const struct {
     {PERMIT "when { context.args.path like \"desk/*\" };", ""},
     {PERMIT "when { context.args.path like \"/*\" };", ""},
     {PERMIT "when { context.args.path like \"*/x\" };", ""},
+
+    /* unlinked-template */
+    {"forbid(principal == ?principal, action, resource);", "unlinked-template"},
+    {"permit(principal, action, resource in ?resource);", "unlinked-template"},
 
     /* annotation-name */
     {"@advise(\"call us\") " PAY ";", "annotation-name"},
@@ -200,7 +210,12 @@ static void test_rows(void **state)
     struct cedar_entities known;
     known_of(&sa, &known);
     struct lint_options how = {
-        .stored = true, .theirs = S("args"), .known = &known, .annotations = annotations};
+
+        .unlinked = true,
+        .stored = true,
+        .theirs = S("args"),
+        .known = &known,
+        .annotations = annotations};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         ARENA_SCOPE struct arena a = {0};
         struct cedar_diags d;
@@ -223,6 +238,8 @@ static void test_options(void **state)
     assert_true(str_eq(codes_of(&a, &d), S("forbid-can-fail")));
     lint(&a, s, S(PAY "when { context has approval };"), NULL, &d);
     assert_true(str_eq(codes_of(&a, &d), S("omitted-argument"))); /* all of it is theirs */
+    lint(&a, s, S("permit(principal, action, resource == ?resource);"), NULL, &d);
+    assert_int_equal(d.count, 0);
     lint(&a, s, S("@advise(\"x\") permit(principal == Agent::\"eve\", action, resource);"), NULL,
          &d);
     assert_int_equal(d.count, 0);

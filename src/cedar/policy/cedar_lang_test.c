@@ -485,7 +485,7 @@ static void test_diagnostics(void **state)
     cedar_diags_print(&d, &b);
     str all = buf_str(&b);
     assert_int_equal(d.errors, 2);
-    assert_true(str_starts(all, S("main.cedar:2:14: error: there is no operator `=`\n"
+    assert_true(str_starts(all, S("main.cedar:2:14: error: there is no operator `=` [operator]\n"
                                   "    when { \"\xc3\xa9\" = 1 };\n"
                                   "               ^\n"
                                   "  help: write == to compare\n")));

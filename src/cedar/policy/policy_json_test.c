@@ -26,6 +26,7 @@ static const json *parsed(struct arena *a, str text)
 /* ---- expressions ---- */
 
 static const struct row read[] = {
+    {"{\"Value\":{\"__entity\":{\"type\":\"A\",\"id\":\"\",\"x\":[null,{\"y\":1}]}}}", "A::\"\""},
     {"{\"Value\":true}", "true"},
     {"{\"Value\":-9223372036854775808}", "-9223372036854775808"},
     {"{\"Value\":\"a\\\"*\"}", "\"a\\\"*\""},
@@ -132,6 +133,8 @@ static void test_read(void **state)
 }
 
 static const struct row refused[] = {
+    {"{\"Value\":{\"__entity\":{\"type\":\"A\",\"id\":\"\",\"x\":[{\"y\":1.5}]}}}", "no integer"},
+    {"{\"Value\":{\"__extn\":{\"fn\":\"ip\",\"arg\":1,\"x\":1e2}}}", "no integer"},
     {"1", "object with one member"},
     {"{}", "object with one member"},
     {"[]", "object with one member"},
@@ -321,20 +324,31 @@ static void test_depth(void **state)
     assert_false(reads(2000, "{\"||\":{\"left\":", ",\"right\":{\"Value\":1}}}", &err));
 }
 
-/* Sets in a Value count as well. */
-static void test_depth_of_values(void **state)
+/* However deep the JSON that a caller lets in: the stack holds. */
+static void test_any_depth(void **state)
 {
     (void)state;
-    ARENA_SCOPE struct arena a = {0};
-    struct cedar_expr *e;
-    struct buf b = {0};
-    struct err err;
-    buf_put(&b, S("{\"Value\":"));
-    repeat(&b, "[", 500), repeat(&b, "]", 500);
-    buf_putc(&b, '}');
-    assert_false(cedar_expr_from_json(&a, parsed(&a, buf_str(&b)), &e, &err));
-    assert_int_equal(err.kind, ERR_LIMIT);
-    buf_fini(&b);
+    static const struct json_limits deep = {.depth_max = 1000000, .values_max = 10000000};
+    static const char *const nests[][2] = {{"[", "]"}, {"{\"!\":{\"arg\":", "}}"}};
+    for (size_t i = 0; i < 2; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct cedar_expr *e;
+        struct buf b = {0};
+        struct err err;
+        const json *v;
+        if (i == 0)
+            buf_put(&b, S("{\"Value\":"));
+        repeat(&b, nests[i][0], 200000);
+        if (i > 0)
+            buf_putc(&b, '1');
+        repeat(&b, nests[i][1], 200000);
+        if (i == 0)
+            buf_putc(&b, '}');
+        assert_true(json_read(&a, buf_str(&b), &deep, &v, &err));
+        assert_false(cedar_expr_from_json(&a, v, &e, &err));
+        assert_int_equal(err.kind, ERR_LIMIT);
+        buf_fini(&b);
+    }
 }
 
 /* Each level would double the text: it must end, in time, where the buffer does. */
@@ -614,7 +628,7 @@ int main(void)
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_values_of_residuals),
         cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_depth_of_values),
+        cmocka_unit_test(test_any_depth),
         cmocka_unit_test(test_the_end_of_the_buffer),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_refused_policies),

@@ -25,6 +25,10 @@ static const struct row expressions[] = {
     {"\"\\u{e9}\\t\\'*\\0\"", "\"\xc3\xa9\\t'*\\0\""},
     {"\"\\x1b\\u{7f}\\r\\n\\\\\"", "\"\\u{1b}\\u{7f}\\r\\n\\\\\""},
 
+    {"\"\\u{200b}a\\u{202e}\\u{ad}\\u{80}\\u{9f}\\u{61c}\\u{2069}\\u{feff}\"", NULL},
+    {"\"\\u{a0}\\u{200a}\\u{2010}\\u{206f}\\u{2070}\"",
+     "\"\xc2\xa0\xe2\x80\x8a\xe2\x80\x90\\u{206f}\xe2\x81\xb0\""},
+
     /* chains and their parentheses */
     {"true || false && true", NULL},
     {"(true || false) && true", NULL},
@@ -117,7 +121,8 @@ static const struct row expressions[] = {
     {"(!true).toDate()", NULL},
 
     /* patterns */
-    {"context like \"a*\\*\\\"\\\\\\u{2a}\"", "context like \"a*\\*\\\"\\\\*\""},
+    {"context like \"a*\\*\\\"\\\\\"", NULL},
+    {"context like \"\\u{2a}b\\x2a\"", "context like \"*b*\""},
     {"\"\" like \"\"", NULL},
     {"\"*\" like \"**\"", NULL},
     {"(1 + 2) like \"*\"", "1 + 2 like \"*\""},

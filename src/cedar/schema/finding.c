@@ -63,6 +63,12 @@ const struct finding_info finding_infos[FIND_COUNT] = {
 
     [FIND_IMPOSSIBLE_POLICY] = {"impossible-policy", WARN,
                                 "its conditions contradict the schema or each other"},
+    [FIND_TEXT_DIRECTION] = {"text-direction", WARN,
+                             "remove it: what is shown is not what is compared"},
+    [FIND_NAME_CHARACTER] = {"name-character", WARN,
+                             "make sure that the entity or attribute has this very name"},
+    [FIND_MIXED_SCRIPTS] = {"mixed-scripts", WARN,
+                            "type it anew if it was meant to be of one script"},
     [FIND_SUSPICIOUS_TEXT] =
         {"suspicious-text", WARN,
          "write such characters as escapes (\\u{..}) so that readers see them"},
@@ -80,6 +86,8 @@ const struct finding_info finding_infos[FIND_COUNT] = {
                            "match a path that was made canonical beforehand, or also refuse "
                            "\"*/../*\" and its kin"},
     [FIND_ANNOTATION_NAME] = {"annotation-name", WARN, NULL},
+    [FIND_UNLINKED_TEMPLATE] = {"unlinked-template", WARN,
+                                "write an entity in the place of the slot"},
 
     [FIND_REQUEST_ACTION] = {"request-action", ERR, NULL},
     [FIND_REQUEST_PRINCIPAL_TYPE] = {"request-principal-type", ERR, NULL},

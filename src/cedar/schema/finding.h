@@ -51,6 +51,9 @@ enum finding {
     FIND_LEVEL_LITERAL,
     /* policies that validate and yet are suspicious */
     FIND_IMPOSSIBLE_POLICY,
+    FIND_TEXT_DIRECTION,
+    FIND_NAME_CHARACTER,
+    FIND_MIXED_SCRIPTS,
     FIND_SUSPICIOUS_TEXT,
     /* policies that validate and yet may not protect (lint.h) */
     FIND_FORBID_NEVER,
@@ -61,6 +64,7 @@ enum finding {
     FIND_UNKNOWN_ENTITY,
     FIND_PATH_PATTERN,
     FIND_ANNOTATION_NAME,
+    FIND_UNLINKED_TEMPLATE,
     /* requests */
     FIND_REQUEST_ACTION,
     FIND_REQUEST_PRINCIPAL_TYPE,

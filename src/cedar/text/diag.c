@@ -103,8 +103,8 @@ void cedar_diag_print(const struct cedar_diags *d, const struct cedar_diag *one,
     struct cedar_place at = cedar_place(d->source, one->span.start);
     if (d->name.n)
         buf_printf(out, "%.*s:", STR(d->name));
-    buf_printf(out, "%u:%u: %s: %.*s\n", at.line, at.column,
-               one->severity == CEDAR_ERROR ? "error" : "warning", STR(one->text));
+    buf_printf(out, "%u:%u: %s: %.*s [%s]\n", at.line, at.column,
+               one->severity == CEDAR_ERROR ? "error" : "warning", STR(one->text), one->code);
     print_excerpt(d, one->span, out);
     if (one->help.n)
         buf_printf(out, "  help: %.*s\n", STR(one->help));

@@ -50,7 +50,8 @@ struct cedar_place {
 };
 struct cedar_place cedar_place(str source, uint32_t offset);
 
-/* "name:line:column: error: text\n  <the source line>\n  ^^^^\n  help: ...\n" for one, or for all.
+/* "name:line:column: error: text [code]\n  <the source line>\n  ^^^^\n  help: ...\n" for one, or
+ * for all.
  */
 void cedar_diag_print(const struct cedar_diags *d, const struct cedar_diag *one, struct buf *out);
 void cedar_diags_print(const struct cedar_diags *d, struct buf *out);

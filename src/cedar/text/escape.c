@@ -204,24 +204,64 @@ bool cedar_pattern_match(const struct cedar_pattern *p, str s)
     return true;
 }
 
+/* Characters that cannot be seen, or that turn the direction of what follows them: written as
+ * escapes, so that a text is what it looks like. First and last bytes of their UTF-8. */
+static const struct {
+    char first[4], last[4];
+} unseen[] = {
+    {"\xc2\x80", "\xc2\x9f"},         /* controls */
+    {"\xc2\xad", "\xc2\xad"},         /* soft hyphen */
+    {"\xd8\x9c", "\xd8\x9c"},         /* Arabic letter mark */
+    {"\xe2\x80\x8b", "\xe2\x80\x8f"}, /* zero width, direction marks */
+    {"\xe2\x80\xa8", "\xe2\x80\xae"}, /* separators, embeddings, overrides */
+    {"\xe2\x81\xa0", "\xe2\x81\xaf"}, /* joiners, isolates */
+    {"\xef\xbb\xbf", "\xef\xbb\xbf"}, /* byte order mark */
+};
+
+/* Bytes of the unseen character that s begins with, and its code point; 0 if it begins with none.
+ */
+static size_t unseen_char(str s, uint32_t *code)
+{
+    for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++) {
+        size_t n = strlen(unseen[i].first);
+        if (s.n < n || memcmp(s.p, unseen[i].first, n) < 0 || memcmp(s.p, unseen[i].last, n) > 0)
+            continue;
+        const unsigned char *p = (const unsigned char *)s.p;
+        *code = n == 2 ? (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu)
+                       : (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+        return n;
+    }
+    return 0;
+}
+
+static void quote_byte(struct buf *out, unsigned char c, bool pattern)
+{
+    static const char from[] = "\n\r\t", to[] = "nrt";
+    const char *named = c ? strchr(from, c) : NULL;
+    if (named)
+        buf_printf(out, "\\%c", to[named - from]);
+    else if (c == '\0')
+        buf_put(out, S("\\0"));
+    else if (c < 0x20 || c == 0x7f)
+        buf_printf(out, "\\u{%x}", c);
+    else if (c == '"' || c == '\\' || (pattern && c == '*'))
+        buf_printf(out, "\\%c", c);
+    else
+        buf_putc(out, (char)c);
+}
+
 static void quote_inside(struct buf *out, str s, bool pattern)
 {
+    uint32_t code;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (c == '\n')
-            buf_put(out, S("\\n"));
-        else if (c == '\r')
-            buf_put(out, S("\\r"));
-        else if (c == '\t')
-            buf_put(out, S("\\t"));
-        else if (c == '\0')
-            buf_put(out, S("\\0"));
-        else if (c < 0x20 || c == 0x7f)
-            buf_printf(out, "\\u{%x}", c);
-        else if (c == '"' || c == '\\' || (pattern && c == '*'))
-            buf_printf(out, "\\%c", c);
-        else
-            buf_putc(out, (char)c);
+        size_t n = c < 0x80 ? 0 : unseen_char(str_skip(s, i), &code);
+        if (n == 0) {
+            quote_byte(out, c, pattern);
+            continue;
+        }
+        buf_printf(out, "\\u{%x}", code);
+        i += n - 1;
     }
 }
 

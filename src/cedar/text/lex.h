@@ -98,12 +98,14 @@ struct cedar_pattern {
     str *pieces;
     size_t count; /* >= 1 */
 };
-/* As cedar_unescape, with \* for a literal star. */
+/* As cedar_unescape, with \* for a literal star; one written by its number, \u{2a}, is no literal
+ * but a wildcard, as in the official engine. */
 MUST_USE bool cedar_unescape_pattern(struct arena *a, str raw, struct cedar_pattern *out,
                                      struct cedar_span *bad);
 /* Linear in |s| * pieces at worst, no backtracking. Both must be UTF-8. */
 bool cedar_pattern_match(const struct cedar_pattern *p, str s);
 
-/* Writes s as a Cedar string literal with its quotes. */
+/* Writes s as a Cedar string literal with its quotes. Characters that cannot be seen become
+ * escapes. */
 void cedar_quote(struct buf *out, str s);
 void cedar_quote_pattern(struct buf *out, const struct cedar_pattern *p);

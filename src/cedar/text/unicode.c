@@ -23,6 +23,8 @@ uint32_t cedar_code_point(str s, size_t *i)
 {
     const unsigned char *p = (const unsigned char *)s.p + *i;
     size_t n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    if (n > s.n - *i)
+        n = s.n - *i; /* no UTF-8: wrong, but never beyond the end */
     uint32_t code = n == 1 ? p[0] : p[0] & (0x7fu >> n);
     for (size_t k = 1; k < n; k++)
         code = code << 6 | (p[k] & 0x3fu);
@@ -69,13 +71,15 @@ bool cedar_identifier_allows(uint32_t c)
     return c <= 0x7f ? c >= 0x20 && c != 0x7f : FIND(allowed_ranges, c) != NULL;
 }
 
-bool cedar_is_single_script(str s)
+size_t cedar_script_clash(str s)
 {
     struct script_set all = {{UINT64_MAX, UINT64_MAX, UINT64_MAX}};
-    for (size_t i = 0; i < s.n;) {
+    for (size_t i = 0, start = 0; i < s.n; start = i) {
         const struct script_range *row = FIND(script_ranges, cedar_code_point(s, &i));
         for (size_t k = 0; row && k < 3; k++)
             all.bits[k] &= script_sets[row->set].bits[k];
+        if ((all.bits[0] | all.bits[1] | all.bits[2]) == 0)
+            return start;
     }
-    return (all.bits[0] | all.bits[1] | all.bits[2]) != 0;
+    return s.n;
 }

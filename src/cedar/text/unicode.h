@@ -15,6 +15,7 @@ size_t cedar_width(str s);
 /* May stand in a name without making it hard to tell from others: printable ASCII, and what UTS #39
  * allows in identifiers. */
 bool cedar_identifier_allows(uint32_t c);
-/* False if s mixes scripts that are not written together (UTS #39, 5.1), or holds characters that
- * belong to no script. Digits, punctuation and other common characters go with all. */
-bool cedar_is_single_script(str s);
+/* Offset of the first character that makes s a mix of scripts that are not written together (UTS
+ * #39, 5.1), or that belongs to no script at all; s.n if there is none. Digits, punctuation and
+ * other common characters go with all scripts. */
+size_t cedar_script_clash(str s);
