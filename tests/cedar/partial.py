@@ -25,7 +25,7 @@ from exprs import environments
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = pathlib.Path(os.environ.get("CEDAR_PARTIAL_PEER", ROOT / "build/release/src/cedar/cedar_partial_peer"))
-THEIRS = pathlib.Path(os.environ.get("CEDAR_CRATE", ROOT / "tests/peers/cedar_crate/target/release/cedar_crate"))
+THEIRS = pathlib.Path(os.environ.get("CEDAR_CRATE", ROOT / "build/peers/cedar_crate/release/cedar_crate"))
 
 # --- cases -----------------------------------------------------------------------------------------------------------
 
