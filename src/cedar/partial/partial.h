@@ -35,7 +35,7 @@
 #include "cedar/cedar.h"
 #include "cedar/schema/schema.h"
 
-enum { PARTIAL_NODES_MAX = 1 << 22 }; /* expressions made by one evaluation */
+enum { PARTIAL_NODES_MAX = 1 << 20 }; /* expressions made by one evaluation */
 
 /* ---- what is known of the request ---- */
 
