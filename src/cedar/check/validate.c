@@ -357,8 +357,6 @@ void checker_fini(struct checker *c)
     arena_fini(&c->scratch);
     arena_fini(&c->kept);
     map_fini(&c->shapes);
-    map_fini(&c->numbers);
-    map_fini(&c->notes);
 }
 
 bool validate_policy(const struct schema *s, const struct cedar_policy *p,
