@@ -60,8 +60,11 @@ sub width_table {
 
 sub allowed_table {
     my $status = every("Identifier_Status");
-    return ranges(sub { my $c = shift; $c > 0x7f && $status->[$c] eq "Allowed" ? 1 : 0 }, 0,
-                  sub { sprintf "{0x%x, 0x%x}", @_[0, 1] });
+    my $ignorable = every("Default_Ignorable_Code_Point"); # the joiners, which later versions restrict
+    return ranges(sub {
+        my $c = shift;
+        return $c > 0x7f && $status->[$c] eq "Allowed" && $ignorable->[$c] ne "Y" ? 1 : 0;
+    }, 0, sub { sprintf "{0x%x, 0x%x}", @_[0, 1] });
 }
 
 # Set 0 is the empty one, of characters that have no script at all; common ones are left out.

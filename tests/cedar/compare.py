@@ -31,8 +31,10 @@ def facts(call, output):
         out["reason"] = sorted(response["diagnostics"]["reason"])
         out["errors"] = sorted(e["policyId"] for e in response["diagnostics"]["errors"])
     if "validationErrors" in output:
-        out["validation errors"] = counts(output["validationErrors"])
-        out["validation warnings"] = counts(output["validationWarnings"])
+        for what in ("errors", "warnings"):
+            found = counts(output[f"validation{what.capitalize()}"])
+            out[f"validation {what}"] = list(found)
+            out[f"number of validation {what}"] = found
         out["other warnings"] = len(output["otherWarnings"])
     if "warnings" in output:
         out["warnings"] = len(output["warnings"])

@@ -89,8 +89,8 @@ struct check_tally check_envs(struct checker *c);
 /* The same for one environment; false if the scope does not admit it. */
 bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
                    uint32_t resource);
-/* Every name in the policy is known, dead code included; scope lists have a type. */
-void check_words(struct checker *c);
+/* Every name in the policy is known, dead code included. */
+void check_names(struct checker *c);
 /* Whether the scope admits principals (resources) of this type: always false, sometimes, always. */
 const struct ctype *check_scope_type(const struct schema *s, const struct cedar_scope *scope,
                                      uint32_t type);

@@ -62,6 +62,7 @@ static const struct row {
     {"principal == U::\"\\u{7f}\"", "name-character"},
     {"principal == U::\"a\\u{200b}b\"", "name-character"},
     {"principal == U::\"\\u{17f}\"", "name-character"},
+    {"principal == U::\"\\u{200d}\"", "name-character"},
     {"principal == U::\"\\u{1f600}\"", "name-character"},
     {"principal == U::\"\\u{441}\\u{1f600}s\"", "name-character"},
     {"principal == U::\"\\u{2019}\\u{b7}\\u{2010}\"", ""},

@@ -89,6 +89,7 @@ static const struct {
     {3, "resource.group.org has head"},
     {4, "resource.group.org has head && resource.group.org.head.name == \"a\""},
     {4, "principal.boss.boss.boss is User in Group::\"g\""},
+    {2, "principal.boss.boss is User"},
     /* all parts count */
     {2, "principal == User::\"a\" || (false || principal.boss.name == \"b\")"},
     {2, "!(principal.boss.name like \"a*\")"},
@@ -97,6 +98,7 @@ static const struct {
     {2, "resource.size + 1 < 3 && resource.owner has spare"},
     /* if: the deeper branch, and its test */
     {2, "(if context.now > 3 then principal else principal.boss).name == \"a\""},
+    {2, "(if context.now > 3 then principal.boss else principal).name == \"a\""},
     {3, "(if principal.boss.boss has spare then principal else principal.boss).name == \"a\""},
     {2, "(if context.now > 3 then principal.boss.name else \"x\") == \"a\""},
     /* records: what is taken out counts as a way, the rest for itself */
@@ -214,11 +216,32 @@ static void test_text(void **state)
     assert_true(validate_policies(s, &ps, &how, &d));
 }
 
+/* A policy that applies to nothing passes with 4.13, and then what its scope asks counts: but not
+ * behind an action that never fits. */
+static void test_scope_of_nothing(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const struct schema *s = schema_of(&a);
+    struct validate_options how = {.has_level = true, .sdk = CEDAR_SDK_4_13};
+    struct cedar_policies ps;
+    struct cedar_diags d;
+    assert_true(cedar_policies_parse(
+        &a, S("test"),
+        S("permit(principal, action == Action::\"wipe\", resource is Doc in Doc::\"d\");"), &ps,
+        &d));
+    assert_true(validate_policies(s, &ps, &how, &d));
+    assert_true(cedar_policies_parse(
+        &a, S("test"), S("permit(principal in Disk::\"d\", action == Action::\"wipe\", resource);"),
+        &ps, &d));
+    assert_false(validate_policies(s, &ps, &how, &d));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_scope_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,9 @@ static const struct {
     {PAY "when { principal.boss.hasTag(\"t\") && principal.boss.getTag(\"t\") == \"x\" };", ""},
     {PAY "when { Agent::\"ann\".on };", ""},
     {PERMIT "when { principal.boss.on };", ""},
+    {"forbid(principal, action in Action::\"money\", resource) when {"
+     "  (action == Action::\"pay\" || principal.boss has on) && principal.boss.on };",
+     "forbid-can-fail"},
 
     /* forbid-never, forbid-empty-group */
     {PAY "when { principal is Robot };", "forbid-never always-false"},
@@ -94,6 +97,9 @@ static const struct {
          "forbid(principal, action, resource is System)"
          "unless { context.args has note };",
      "omitted-argument"},
+    {PAY "when { context.args has note };"
+         "forbid(principal, action, resource) unless { context.args has note };",
+     ""},
     {PAY "when { context.args has note };" PERMIT "unless { context.args has note };",
      "omitted-argument"},
     {PAY "when { context.args has to && context.args.to has bank };" PAY

@@ -27,7 +27,7 @@ static bool scope_has_type(const struct schema *s, const struct cedar_policy *p,
     scope.condition_count = 0;
     cedar_diags_init(&d, a, (str){0}, (str){0});
     checker_init(&c, s, &scope, NULL, &d);
-    check_words(&c);
+    check_names(&c);
     checker_fini(&c);
     for (size_t i = 0; i < d.count; i++)
         ok = ok && d.items[i].code == finding_infos[FIND_UNKNOWN_ENUM_ID].code;

@@ -53,7 +53,7 @@ bool typing_make(const struct schema *s, const struct cedar_policy *p,
     checker_init(&c, s, p, NULL, d);
     c.on_env = keep_notes;
     c.arg = &k;
-    check_words(&c);
+    check_names(&c);
     made.never = !check_one_env(&c, action, principal, resource);
     bool ok = c.errors == 0;
     checker_fini(&c);

@@ -63,7 +63,7 @@ static void check_expr_names(struct checker *c, const struct cedar_expr *e)
         check_expr_names(c, e->kids[i]);
 }
 
-static void check_names(struct checker *c)
+void check_names(struct checker *c)
 {
     for (int v = CEDAR_PRINCIPAL; v <= CEDAR_RESOURCE; v++) {
         const struct cedar_scope *scope = &c->policy->scope[v];
@@ -105,55 +105,21 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 {
     if (scope->op == CEDAR_SCOPE_ANY)
         return true;
+    bool found = false;
     for (size_t i = 0; i < scope->uid_count; i++) {
         const struct schema_action *y = schema_action(s, &scope->uids[i].uid);
-        if (y && (scope->op == CEDAR_SCOPE_EQ ? x == y : schema_action_is_in(x, y)))
-            return true;
+        if (!y)
+            return false; /* one unknown action in a list, and nothing is said of the others */
+        found = found || (scope->op == CEDAR_SCOPE_EQ ? x == y : schema_action_is_in(x, y));
     }
-    return false;
-}
-
-/* Whether there is an environment in which the scope's principal may fit. */
-static bool gets_past_principal(const struct checker *c)
-{
-    for (size_t i = 0; i < c->s->action_count; i++) {
-        const struct schema_action *x = &c->s->actions[i];
-        for (size_t j = 0; x->resources.count && j < x->principals.count; j++)
-            if (check_scope_type(c->s, &c->policy->scope[CEDAR_PRINCIPAL], x->principals.items[j])
-                    ->kind != CTYPE_FALSE)
-                return true;
-    }
-    return false;
-}
-
-/* `action in [..]` is a set literal like any other, and dead behind a principal that never fits. */
-static void check_action_list(struct checker *c)
-{
-    const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
-    if (scope->op != CEDAR_SCOPE_IN_SET || c->mode != CTYPE_STRICT || !gets_past_principal(c))
-        return;
-    if (scope->uid_count == 0)
-        check_report(c, FIND_EMPTY_SET, scope->span, "an empty set literal has no type");
-    for (size_t i = 1; i < scope->uid_count; i++) {
-        str first = scope->uids[0].uid.type, other = scope->uids[i].uid.type;
-        if (!str_eq(first, other))
-            check_report(c, FIND_INCOMPATIBLE_TYPES, scope->span,
-                         "%.*s and %.*s are not compatible", STR(first), STR(other));
-    }
-}
-
-void check_words(struct checker *c)
-{
-    check_names(c);
-    check_action_list(c);
+    return found;
 }
 
 /* ---- one environment ---- */
 
 /* The type of scope and conditions together. */
-static struct answer check_conditions(struct checker *c, const struct ctype *scope)
+static struct answer check_conditions(struct checker *c, struct answer all)
 {
-    struct answer all = answer_ok(scope);
     for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
         const struct cedar_condition *one = &c->policy->conditions[i];
         struct answer x = check_as(c, all.caps, one->body, &expect_bool);
@@ -162,35 +128,27 @@ static struct answer check_conditions(struct checker *c, const struct ctype *sco
     return all;
 }
 
-static void check_env(struct checker *c, const struct schema_action *x, uint32_t principal,
-                      uint32_t resource, const struct ctype *scope, struct check_tally *t)
+static void enter_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                      uint32_t resource)
 {
     c->env = (struct request_env){.action = x,
                                   .types = {[CEDAR_PRINCIPAL] = c->s->etypes[principal].type,
                                             [CEDAR_ACTION] = x->etype->type,
                                             [CEDAR_RESOURCE] = c->s->etypes[resource].type,
                                             [CEDAR_CONTEXT] = x->context}};
-    t->applicable = true;
     c->env_number++;
-    struct answer a = check_conditions(c, scope);
+}
+
+static void check_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                      uint32_t resource, const struct ctype *scope, struct check_tally *t)
+{
+    enter_env(c, x, principal, resource);
+    t->applicable = true;
+    struct answer a = check_conditions(c, answer_ok(scope));
     t->possible = t->possible || !answer_is_false(a);
     if (c->on_env && a.ok)
         c->on_env(c, a);
     arena_reset(&c->scratch);
-}
-
-bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
-                   uint32_t resource)
-{
-    const struct cedar_scope *scope = c->policy->scope;
-    struct check_tally t = {0};
-    const struct ctype *p = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], principal);
-    const struct ctype *r = check_scope_type(c->s, &scope[CEDAR_RESOURCE], resource);
-    if (p->kind == CTYPE_FALSE || r->kind == CTYPE_FALSE ||
-        !check_scope_action(c->s, &scope[CEDAR_ACTION], x))
-        return false;
-    check_env(c, x, principal, resource, p->kind == CTYPE_TRUE ? r : p, &t);
-    return true;
 }
 
 static void check_action(struct checker *c, const struct schema_action *x, struct check_tally *t)
@@ -209,10 +167,128 @@ static void check_action(struct checker *c, const struct schema_action *x, struc
     }
 }
 
+/* ---- a scope with errors: an expression like any other ---- */
+
+static bool is_known_uid(const struct checker *c, const struct cedar_uid *uid)
+{
+    const struct schema_etype *e = schema_etype(c->s, uid->type);
+    return e && (!e->is_action || schema_action(c->s, uid));
+}
+
+/* Whether typing the scope would fail somewhere: then the environments it names cannot be told
+ * without doing so, and the conditions are still looked at in all that it does not rule out. */
+static bool scope_has_errors(const struct checker *c)
+{
+    for (int v = CEDAR_PRINCIPAL; v <= CEDAR_RESOURCE; v++) {
+        const struct cedar_scope *scope = &c->policy->scope[v];
+        if (scope->op == CEDAR_SCOPE_IN_SET && scope->uid_count == 0)
+            return c->mode == CTYPE_STRICT;
+        for (size_t i = 0; i < scope->uid_count; i++)
+            if (!is_known_uid(c, &scope->uids[i].uid) ||
+                !str_eq(scope->uids[i].uid.type, scope->uids[0].uid.type))
+                return true;
+    }
+    return false;
+}
+
+static struct cedar_expr *scope_expr(struct checker *c, enum cedar_expr_kind kind,
+                                     struct cedar_span span, uint32_t kids)
+{
+    struct cedar_expr *e = ARENA_NEW(&c->kept, struct cedar_expr);
+    *e = (struct cedar_expr){.kind = kind, .span = span, .kid_count = kids};
+    e->kids = ARENA_ARRAY(&c->kept, struct cedar_expr *, kids);
+    return e;
+}
+
+/* What the scope compares with: an entity, or a set of them. */
+static struct cedar_expr *scope_target(struct checker *c, const struct cedar_scope *scope)
+{
+    struct cedar_expr *set = scope_expr(c, CEDAR_E_SET, scope->span, (uint32_t)scope->uid_count);
+    for (size_t i = 0; i < scope->uid_count; i++) {
+        set->kids[i] = scope_expr(c, CEDAR_E_LITERAL, scope->uids[i].span, 0);
+        set->kids[i]->value = cedar_entity_value(&scope->uids[i].uid);
+    }
+    return scope->op == CEDAR_SCOPE_IN_SET ? set : set->kids[0];
+}
+
+static struct answer check_side(struct checker *c, enum cedar_var side, uint32_t type)
+{
+    const struct cedar_scope *scope = &c->policy->scope[side];
+    if (scope->op == CEDAR_SCOPE_ANY)
+        return answer_ok(&ctype_true);
+    if (scope->op == CEDAR_SCOPE_IS || scope->slot != CEDAR_SLOT_NONE)
+        return answer_ok(check_scope_type(c->s, scope, type));
+    struct cedar_expr *test =
+        scope_expr(c, scope->op == CEDAR_SCOPE_EQ ? CEDAR_E_EQ : CEDAR_E_IN, scope->span, 2);
+    test->kids[0] = scope_expr(c, CEDAR_E_VAR, scope->span, 0);
+    test->kids[0]->var = side;
+    test->kids[1] = scope_target(c, scope);
+    const struct schema_etype *is = schema_etype(c->s, scope->type);
+    if (scope->op == CEDAR_SCOPE_IS_IN && (!is || is->index != type))
+        return answer_ok(&ctype_false);
+    return check_as(c, NULL, test, &expect_bool);
+}
+
+/* One environment: what follows a certain false is dead. */
+static void check_scoped_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                             uint32_t resource, struct check_tally *t)
+{
+    enter_env(c, x, principal, resource);
+    struct answer a = check_side(c, CEDAR_PRINCIPAL, principal);
+    if (!answer_is_false(a))
+        a = answer_and(c, a, check_side(c, CEDAR_ACTION, x->etype->index));
+    if (!answer_is_false(a))
+        a = answer_and(c, a, check_side(c, CEDAR_RESOURCE, resource));
+    a = check_conditions(c, a);
+    t->possible = t->possible || !answer_is_false(a);
+    arena_reset(&c->scratch);
+}
+
+static void check_scope_and_conditions(struct checker *c, struct check_tally *t)
+{
+    const struct cedar_scope *scope = c->policy->scope;
+    for (size_t k = 0; k < c->s->action_count; k++) {
+        const struct schema_action *x = &c->s->actions[k];
+        bool acts = check_scope_action(c->s, &scope[CEDAR_ACTION], x);
+        for (size_t i = 0; i < x->principals.count; i++) {
+            uint32_t p = x->principals.items[i];
+            bool fits = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], p)->kind != CTYPE_FALSE;
+            for (size_t j = 0; j < x->resources.count && !c->gave_up; j++) {
+                uint32_t r = x->resources.items[j];
+                bool takes = check_scope_type(c->s, &scope[CEDAR_RESOURCE], r)->kind != CTYPE_FALSE;
+                t->applicable = t->applicable || (acts && fits && takes);
+                check_scoped_env(c, x, p, r, t);
+            }
+        }
+    }
+}
+
+bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t principal,
+                   uint32_t resource)
+{
+    const struct cedar_scope *scope = c->policy->scope;
+    struct check_tally t = {0};
+    if (scope_has_errors(c)) {
+        check_scoped_env(c, x, principal, resource, &t);
+        return false;
+    }
+    const struct ctype *p = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], principal);
+    const struct ctype *r = check_scope_type(c->s, &scope[CEDAR_RESOURCE], resource);
+    if (p->kind == CTYPE_FALSE || r->kind == CTYPE_FALSE ||
+        !check_scope_action(c->s, &scope[CEDAR_ACTION], x))
+        return false;
+    check_env(c, x, principal, resource, p->kind == CTYPE_TRUE ? r : p, &t);
+    return true;
+}
+
 struct check_tally check_envs(struct checker *c)
 {
     struct check_tally t = {0};
     const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
+    if (scope_has_errors(c)) {
+        check_scope_and_conditions(c, &t);
+        return t;
+    }
     if (scope->op == CEDAR_SCOPE_EQ) {
         const struct schema_action *x = schema_action(c->s, &scope->uids[0].uid);
         if (x)
@@ -292,14 +368,13 @@ bool validate_policy(const struct schema *s, const struct cedar_policy *p,
     checker_init(&c, s, p, how, d);
     if (c.how.has_level)
         c.on_env = level_check_env;
-    check_words(&c);
+    check_names(&c);
     struct check_tally t = check_envs(&c);
     if (c.how.has_level)
         level_check_scope(&c);
-    bool others = c.errors != 0;
     if (!t.applicable)
         report_not_applicable(&c);
-    if (!t.possible && !others)
+    if (!t.possible)
         check_report(&c, FIND_IMPOSSIBLE_POLICY, p->span, "this policy can never apply");
     check_texts(&c);
     checker_fini(&c);

@@ -305,6 +305,49 @@ static bool has_code(const struct cedar_diags *d, const char *code)
     return false;
 }
 
+/* All codes of one policy, in order: what is said beside the first finding. */
+static const struct row scope_rows[] = {
+    {"permit(principal, action in [], resource);", "empty-set no-applicable-action"},
+    {"permit(principal is Lonely, action in [], resource);",
+     "no-applicable-action impossible-policy"},
+    {"permit(principal == Usr::\"a\", action, resource) when { 1 };",
+     "unknown-entity-type unexpected-type no-applicable-action"},
+    {"permit(principal, action, resource == Usr::\"a\") when { 1 };",
+     "unknown-entity-type unexpected-type no-applicable-action"},
+    {"permit(principal is Usr, action, resource) when { 1 };",
+     "unknown-entity-type no-applicable-action impossible-policy"},
+    {"permit(principal == Usr::\"a\", action, resource) when { false };",
+     "unknown-entity-type no-applicable-action impossible-policy"},
+    {"permit(principal, action == Action::\"x\", resource) when { 1 };",
+     "unknown-action no-applicable-action impossible-policy"},
+    {"permit(principal, action in Action::\"x\", resource) when { 1 };",
+     "unknown-action unexpected-type no-applicable-action"},
+    {"permit(principal, action in [Action::\"view\", Action::\"x\"], resource);",
+     "unknown-action no-applicable-action"},
+    {"permit(principal, action in [Action::\"view\", N::Action::\"run\"], resource is Lonely);",
+     "incompatible-types no-applicable-action impossible-policy"},
+    {"permit(principal is Lonely, action, resource) when { 1 };",
+     "no-applicable-action impossible-policy"},
+};
+
+static void test_scopes_with_errors(void **state)
+{
+    ARENA_SCOPE struct arena sa = {0};
+    const struct schema *s = schema_of(&sa);
+    for (size_t i = 0; i < sizeof scope_rows / sizeof *scope_rows; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct cedar_diags d;
+        struct buf codes = {.max = 1000};
+        assert_false(validates(&a, s, str_z(scope_rows[i].when), VALIDATE_STRICT, &d));
+        for (size_t k = 0; k < d.count; k++)
+            buf_printf(&codes, "%s%s", k ? " " : "", d.items[k].code);
+        if (!str_eq(buf_str(&codes), str_z(scope_rows[i].code)))
+            fail_msg("%s: %.*s, not %s", scope_rows[i].when, STR(buf_str(&codes)),
+                     scope_rows[i].code);
+        buf_fini(&codes);
+    }
+}
+
 static void test_rows(void **state)
 {
     ARENA_SCOPE struct arena sa = {0};
@@ -430,6 +473,12 @@ static void test_sdk(void **state)
     assert_true(cedar_policies_parse(
         &a, S("test"), S("permit(principal, action, resource) when { 1 };"), &ps, &d));
     assert_false(validate_policies(s, &ps, &newer, &d)); /* all else is as it was */
+    /* Actions of two types in one list, behind a principal that never fits: dead. */
+    assert_true(cedar_policies_parse(&a, S("test"),
+                                     S("forbid(principal == Doc::\"d\", action in "
+                                       "[Action::\"view\", N::Action::\"run\"], resource);"),
+                                     &ps, &d));
+    assert_true(validate_policies(s, &ps, &newer, &d));
 }
 
 /* A policy and a schema that multiply to more work than the limit end in a finding, not in waiting.
@@ -465,10 +514,10 @@ static void test_too_much(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),  cmocka_unit_test(test_permissive),
-        cmocka_unit_test(test_help),  cmocka_unit_test(test_once),
-        cmocka_unit_test(test_table), cmocka_unit_test(test_too_much),
-        cmocka_unit_test(test_sdk),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_scopes_with_errors),
+        cmocka_unit_test(test_permissive), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_once),       cmocka_unit_test(test_table),
+        cmocka_unit_test(test_too_much),   cmocka_unit_test(test_sdk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,8 +41,7 @@ struct cedar_verdict cedar_enforce(const struct cedar_set *set, const struct sch
                                    const struct cedar_entities *entities, struct arena *scratch)
 {
     struct conform_fault fault;
-    if (entities->sealed && conforms(schema, req, entities, &fault))
+    if (conforms(schema, req, entities, &fault))
         return cedar_guard(set, req, entities, scratch);
-    str why = entities->sealed ? str_dup(scratch, str_z(fault.text)) : S("the store is not sealed");
-    return (struct cedar_verdict){.failed = true, .why = why};
+    return (struct cedar_verdict){.failed = true, .why = str_dup(scratch, str_z(fault.text))};
 }

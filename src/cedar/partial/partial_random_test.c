@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { ROUNDS = 60 };
+enum { ROUNDS = 400 };
 #else
 enum { ROUNDS = 4000 };
 #endif
@@ -194,7 +194,7 @@ static void test_residuals(void **state)
            t.outcomes[NAIVE_FALSE], t.outcomes[NAIVE_TRUE]);
     assert_true(t.cases == (size_t)ROUNDS * VARIATIONS * COMPLETIONS);
     for (int i = 0; i < PARTIAL_CLASSES; i++)
-        assert_true(t.classes[i] > (i == PARTIAL_ERROR ? ROUNDS / 500 : ROUNDS / 3));
+        assert_true(t.classes[i] >= (i == PARTIAL_ERROR ? ROUNDS / 500 : ROUNDS / 3));
     for (int i = 0; i < 3; i++)
         assert_true(t.outcomes[i] > t.cases / 20);
 }

@@ -121,7 +121,8 @@ static const struct row expressions[] = {
     {"(!true).toDate()", NULL},
 
     /* patterns */
-    {"context like \"a*\\*\\\"\\\\\\u{2a}\"", "context like \"a*\\*\\\"\\\\\\*\""},
+    {"context like \"a*\\*\\\"\\\\\"", NULL},
+    {"context like \"\\u{2a}b\\x2a\"", "context like \"*b*\""},
     {"\"\" like \"\"", NULL},
     {"\"*\" like \"**\"", NULL},
     {"(1 + 2) like \"*\"", "1 + 2 like \"*\""},

@@ -98,7 +98,8 @@ struct cedar_pattern {
     str *pieces;
     size_t count; /* >= 1 */
 };
-/* As cedar_unescape, with \* for a literal star. */
+/* As cedar_unescape, with \* for a literal star; one written by its number, \u{2a}, is no literal
+ * but a wildcard, as in the official engine. */
 MUST_USE bool cedar_unescape_pattern(struct arena *a, str raw, struct cedar_pattern *out,
                                      struct cedar_span *bad);
 /* Linear in |s| * pieces at worst, no backtracking. Both must be UTF-8. */
