@@ -345,6 +345,19 @@ bool tool_request_toolhive(struct arena *a, const struct tool_parts *p, const st
 
 /* ---- any ---- */
 
+/* The action with its groups, which only the schema knows. */
+static bool add_action(struct arena *a, const struct schema *s, const struct cedar_uid *uid,
+                       struct cedar_entities *entities, struct err *err)
+{
+    const struct schema_action *x = schema_action(s, uid);
+    struct schema_set groups = x ? x->ancestors : (struct schema_set){0};
+    struct cedar_uid *parents = ARENA_ARRAY(a, struct cedar_uid, groups.count + 1);
+    struct fields none = fields_new(a, 0);
+    for (size_t i = 0; i < groups.count; i++)
+        parents[i] = s->actions[groups.items[i]].uid;
+    return add_entity(entities, *uid, &none, (struct cedar_value){0}, parents, groups.count, err);
+}
+
 bool tool_request(struct arena *a, const struct tool_map *m, const struct tool_call *call,
                   struct cedar_entities *entities, struct tool_request *out, struct err *err)
 {
@@ -355,7 +368,8 @@ bool tool_request(struct arena *a, const struct tool_map *m, const struct tool_c
         return err_notfound(err, "there is no tool `%.*s`", STR(str_take(call->tool, 80)));
     if (call->principal.id.n == 0)
         return err_input(err, "the principal has no id");
-    if (!m->profile->request(a, m->parts, t, call, entities, &r, err))
+    if (!m->profile->request(a, m->parts, t, call, entities, &r, err) ||
+        !add_action(a, m->schema, &r.action, entities, err))
         return false;
     if (!conform_request(m->schema, &r.principal, &r.action, &r.resource, &r.context, &fault))
         return err_input(err, "%s", fault.text);
