@@ -11,6 +11,8 @@ import pathlib
 import re
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import xml.etree.ElementTree
 
@@ -125,6 +127,17 @@ def reason_in(text):
 
 def unit_tests(tally):
     stage("unit tests")
+    with tempfile.TemporaryDirectory(prefix="ambit-cedar-") as folder:
+        archive = pathlib.Path(os.environ["AMBIT_SHARED"], "cedar/cedar-testdata.tar.xz")
+        if archive.exists():  # once for all the programs that read it
+            with tarfile.open(archive) as files:
+                files.extractall(folder)
+            os.environ["AMBIT_CEDAR_DATA"] = folder
+        run_unit_programs(tally)
+        os.environ.pop("AMBIT_CEDAR_DATA", None)
+
+
+def run_unit_programs(tally):
     log = ASAN / "meson-logs/testlog.json"
     log.unlink(missing_ok=True)
     done = run(["meson", "test", "-C", ASAN, "--no-rebuild", "--print-errorlogs"], **SANITIZERS)

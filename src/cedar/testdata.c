@@ -26,6 +26,8 @@ bool testdata_open(struct testdata *t, const char *dir)
     const char *shared = getenv("AMBIT_SHARED");
     char archive[512];
     *t = (struct testdata){0};
+    if (!dir)
+        dir = getenv("AMBIT_CEDAR_DATA");
     if (dir)
         return snprintf(t->dir, sizeof t->dir, "%s", dir) < (int)sizeof t->dir;
     (void)snprintf(archive, sizeof archive, "%s/cedar/cedar-testdata.tar.xz",

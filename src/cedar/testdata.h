@@ -12,8 +12,9 @@ struct testdata {
     bool temporary;
 };
 
-/* dir: an unpacked directory, or NULL: $AMBIT_SHARED/cedar/cedar-testdata.tar.xz. False, with a
- * printed reason, when there is none. */
+/* dir: an unpacked directory; NULL: the one that $AMBIT_CEDAR_DATA names (./test unpacks once for
+ * all programs), else $AMBIT_SHARED/cedar/cedar-testdata.tar.xz, unpacked for this program alone.
+ * False, with a printed reason, when there is none. */
 MUST_USE bool testdata_open(struct testdata *t, const char *dir);
 void testdata_close(struct testdata *t);
 /* Text of <dir>/<sub>/<name><suffix>; false if there is no such file. */

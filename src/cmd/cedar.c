@@ -15,10 +15,11 @@ static void put_plain(struct buf *out, const struct calls_note *note, bool excer
 {
     struct cedar_diag one = {.severity = note->severity,
                              .span = note->span,
+                             .code = note->code,
                              .text = note->text,
                              .help = excerpt ? note->help : (str){0}};
     struct buf b = {0};
-    if (excerpt && note->in && note->in->source.n) {
+    if (excerpt && note->code && note->in && note->in->source.n) {
         cedar_diag_print(note->in, &one, &b);
     } else {
         if (note->in && note->in->name.n)
@@ -68,6 +69,8 @@ int work_end(struct work *w, int status)
     print_buf(stdout, &w->out);
     fflush(stdout);
     print_buf(stderr, &complaints);
+    if (w->misused)
+        return EXIT_USAGE;
     return w->call.errors.count ? EXIT_FAILED : status;
 }
 
@@ -84,6 +87,7 @@ bool work_choice(struct work *w, const char *option, const char *const *names, s
         return true;
     }
     calls_fail(&w->call, "--%s: there is no `%.*s`", option, STR(str_take(value, 80)));
+    w->misused = true;
     return false;
 }
 

@@ -55,10 +55,12 @@ struct work {
     struct cli *cli;
     struct call call; /* complaints gather in its errors and warnings */
     struct buf out;   /* the result */
+    bool misused;     /* the command was called wrongly */
 };
 
 void work_begin(struct work *w, struct cli *cli);
-/* Prints the result and the complaints. status, but EXIT_FAILED if there were errors. */
+/* Prints the result and the complaints. status, but EXIT_FAILED (or EXIT_USAGE) if there were
+ * errors. */
 int work_end(struct work *w, int status);
 /* Writes one complaint as --error-format says. The text gets the kind ("error") before it. */
 void work_put_note(struct work *w, struct buf *out, const struct calls_note *note);

@@ -45,7 +45,7 @@ static bool read_level(struct work *w, struct validate_options *how)
 
 int cedar_validate_verb(struct cli *c)
 {
-    static const char *const modes[] = {"strict", "permissive", NULL};
+    static const char *const modes[] = {"strict", "permissive", "partial", NULL};
     struct work w;
     struct calls_policies set;
     struct validate_options how = {0};
@@ -59,6 +59,10 @@ int cedar_validate_verb(struct cli *c)
     if (!work_choice(&w, "validation-mode", modes, &mode) || !work_policies(&w, false, &set) ||
         !work_schema(&w, &schema))
         return work_end(&w, EXIT_FAILED);
+    if (mode == 2) {
+        calls_fail(&w.call, "--validation-mode partial is not offered: give a whole schema");
+        return work_end(&w, EXIT_FAILED);
+    }
     how.mode = mode ? VALIDATE_PERMISSIVE : VALIDATE_STRICT;
     return work_end(&w, check(&w, schema, &set, &how));
 }

@@ -160,6 +160,18 @@ static bool remember_link(struct work *w, str template_id, str link_id, const js
     return ok;
 }
 
+/* An object whose members are slots, each filled with a string. */
+static bool are_values(const json *v)
+{
+    const json *one;
+    str name;
+    for (struct json_iter it = json_iter(v); json_next(&it, &name, &one);)
+        if ((!str_eq(name, S("?principal")) && !str_eq(name, S("?resource"))) ||
+            json_type(one) != JSON_STRING)
+            return false;
+    return json_type(v) == JSON_OBJECT;
+}
+
 int cedar_link_verb(struct cli *c)
 {
     struct work w;
@@ -172,8 +184,8 @@ int cedar_link_verb(struct cli *c)
         return cli_usage(c, "--template-id, --new-id and --arguments are all needed");
     work_begin(&w, c);
     if (!work_json(&w, S("--arguments"), args_get(&c->args, "arguments"), &values) ||
-        json_type(values) != JSON_OBJECT)
-        return cli_usage(c, "--arguments must be a JSON object");
+        !are_values(values))
+        return cli_usage(c, "--arguments must be a JSON object of ?principal and ?resource");
     if (!work_policies(&w, true, &set) || !work_link(&w, &set, template_id, link_id, values))
         return work_end(&w, EXIT_FAILED);
     bool ok = cedar_policy_print(&w.out, &set.all.items[set.all.count - 1], &err);

@@ -55,7 +55,8 @@ struct calls_note calls_note_of_policy(struct call *c, const struct calls_polici
 {
     struct cedar_diags *in = ARENA_NEW(c->a, struct cedar_diags);
     cedar_diags_init(in, c->a, set->name, set->texts[policy]);
-    return (struct calls_note){.text = text, .span = set->all.items[policy].span, .in = in};
+    return (struct calls_note){
+        .text = text, .code = "evaluation", .span = set->all.items[policy].span, .in = in};
 }
 
 static void write_error(struct call *c, const struct calls_policies *set,

@@ -3,7 +3,7 @@
 
 #include "cedar/eval/index.h"
 
-enum { FEW = 16, AHEAD = 8 };
+enum { FEW = 16 };
 
 struct deciding {
     struct selection selection; /* first: visit is given it */
@@ -25,16 +25,16 @@ static bool type_is(const struct deciding *d, uint32_t name, const struct subjec
 static inline bool side_fits(struct deciding *d, const struct compiled *c, int side,
                              enum cedar_var var)
 {
-    const struct key *key = &c->keys[side];
+    const struct key *keys = d->machine.code->keys;
     const struct subject *s = &d->machine.subjects[var];
     uint8_t wants = c->wants[side];
     if (!wants)
         return true;
     if (wants & WANTS_SAME)
-        return key->hash == s->hash && cedar_uid_eq(key->uid, s->uid);
+        return c->hashes[side] == s->hash && cedar_uid_eq(keys[c->keys[side]].uid, s->uid);
     return (!(wants & WANTS_TYPE) || type_is(d, c->types[side], s)) &&
            (!(wants & WANTS_IN) ||
-            subject_in(subject_known(&d->machine, var), key->hash, key->uid));
+            subject_in(subject_known(&d->machine, var), c->hashes[side], &keys[c->keys[side]]));
 }
 
 /* ---- policies ---- */
@@ -59,17 +59,17 @@ static void decide_policies(struct selection *selection, const uint32_t *places,
     struct deciding *d = (struct deciding *)selection;
     const struct cedar_set *set = selection->set;
     UNINITIALIZED struct err err;
-    for (size_t i = 0; i < n && i < AHEAD; i++)
-        __builtin_prefetch(
-            &set->code.instrs[set->compiled[places ? places[i] : first + i].code_from]);
     for (size_t i = 0; i < n; i++) {
-        const struct compiled *c = &set->compiled[places ? places[i] : first + i];
+        if (places)
+            first = places[i];
+        const struct compiled *c = compiled_at(set, first);
+        first += compiled_units(c);
         if (!side_fits(d, c, OF_PRINCIPAL, CEDAR_PRINCIPAL) ||
             !side_fits(d, c, OF_RESOURCE, CEDAR_RESOURCE) ||
             (c->in_many && index_came_before(selection, c->number)))
             continue;
         d->evaluated++;
-        enum outcome outcome = machine_run(&d->machine, c->code_from, c->code_to, &err);
+        enum outcome outcome = machine_run(&d->machine, c->code, c->code_count, &err);
         if (outcome == RUN_TRUE)
             note_satisfied(d, c);
         else if (outcome == RUN_FAILED)
@@ -154,7 +154,7 @@ bool cedar_expr_eval(const struct cedar_expr *e, const struct cedar_request *req
         return false;
     code_expr(&code, e);
     machine_init(&m, &code, req, entities, scratch, small);
-    if (machine_run(&m, 0, code.count, err) != RUN_TRUE)
+    if (machine_run(&m, code.instrs, code.count, err) != RUN_TRUE)
         return false;
     *out = m.stack[0];
     return true;

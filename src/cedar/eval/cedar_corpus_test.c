@@ -5,39 +5,23 @@
  */
 #include "cedar/value/entities_json.h"
 #include "cedar/eval/guard.h"
+#include "cedar/testdata.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { EVERY = 10 };
 #else
 enum { EVERY = 1 };
 #endif
-enum { SEED = 12345, SHOWN_MAX = 20, SKIPPED = 77 };
+enum { SEED = 12345, SHOWN_MAX = 20 };
 
 struct tally {
     size_t tests, requests, agreed;
     size_t shown;
 };
-
-extern char **environ;
-
-static bool run(const char *const argv[])
-{
-    pid_t pid;
-    int status;
-    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ) != 0)
-        return false;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 static bool read_file(struct arena *a, str path, str *out)
 {
@@ -252,31 +236,12 @@ static bool run_all(const char *root)
     return report("hand-written tests", &written) && ok;
 }
 
-/* ---- the archive ---- */
-
-static bool unpack_and_run(const char *archive)
-{
-    char dir[] = "/tmp/cedar_corpus_XXXXXX";
-    if (!mkdtemp(dir))
-        return false;
-    const char *const unpack[] = {"tar", "-xJf",     archive,         "-C",
-                                  dir,   "./corpus", "./handwritten", NULL};
-    const char *const clean[] = {"rm", "-rf", dir, NULL};
-    bool ok = run(unpack) && run_all(dir);
-    return run(clean) && ok;
-}
-
 int main(int argc, char **argv)
 {
-    ARENA_SCOPE struct arena a = {0};
-    if (argc > 1)
-        return run_all(argv[1]) ? 0 : 1;
-    const char *shared = getenv("AMBIT_SHARED");
-    str archive =
-        str_fmt(&a, "%s/cedar/cedar-testdata.tar.xz", shared ? shared : SOURCE_ROOT "/../shared");
-    if (access(archive.p, R_OK) != 0) {
-        printf("SKIPPED: the Cedar corpus is not there (%.*s); set AMBIT_SHARED\n", STR(archive));
-        return SKIPPED;
-    }
-    return unpack_and_run(archive.p) ? 0 : 1;
+    struct testdata data;
+    if (!testdata_open(&data, argc > 1 ? argv[1] : NULL))
+        return TESTDATA_SKIPPED;
+    bool ok = run_all(data.dir);
+    testdata_close(&data);
+    return ok ? 0 : 1;
 }

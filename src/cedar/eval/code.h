@@ -45,7 +45,7 @@ enum op {
     OP_AND,         /* top false: jump to arg, keeping it; true: pop */
     OP_OR,          /* top true: jump to arg, keeping it; false: pop */
     OP_BOOL,        /* top must be a bool */
-    OP_JUMP,        /* to arg */
+    OP_JUMP,        /* to arg, counted from the start of the code */
     OP_JUMP_UNLESS, /* pop; false: jump to arg */
     OP_WHEN,        /* pop; false: the policy is not satisfied */
     OP_UNLESS,      /* pop; true: the policy is not satisfied */
@@ -152,10 +152,18 @@ static inline struct subject *subject_known(struct machine *m, enum cedar_var va
     return &m->subjects[var];
 }
 /* The language's `in`, for a subject that was looked up. */
-static inline bool subject_in(const struct subject *s, uint64_t hash, const struct cedar_uid *uid)
+static inline bool subject_in(const struct subject *s, uint64_t hash, const struct key *key)
 {
-    return (s->hash == hash && cedar_uid_eq(s->uid, uid)) ||
-           cedar_ancestors_have(s->ancestors, s->ancestor_count, hash, uid);
+    enum { LINEAR = 8 };
+    const struct cedar_ancestor *a = s->ancestors;
+    size_t n = s->ancestor_count, i = n > LINEAR ? cedar_ancestors_from(a, n, hash) : 0;
+    if (s->hash == hash && cedar_uid_eq(s->uid, key->uid))
+        return true;
+    for (; i < n && a[i].hash <= hash; i++) {
+        if (a[i].hash == hash && cedar_uid_eq(a[i].uid, key->uid))
+            return true;
+    }
+    return false;
 }
 
 enum outcome {
@@ -163,7 +171,8 @@ enum outcome {
     RUN_FALSE,
     RUN_TRUE, /* ran to the end: all conditions hold, or the value is on the stack */
 };
-enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err);
+enum outcome machine_run(struct machine *m, const struct instr *code, size_t count,
+                         struct err *err);
 
 /* For what is large, on the fast path, and always written before it is read. */
 #define UNINITIALIZED __attribute__((uninitialized))

@@ -29,7 +29,9 @@ struct builder {
     size_t count, cap;
     struct bucket **buckets; /* by number */
     uint32_t bucket_count;
-    uint32_t *action_of_key;
+    size_t action_count;
+    uint64_t *compiled; /* growing */
+    size_t unit_count, unit_cap;
 };
 
 static uint64_t type_hash(const struct cedar_set *set, str type)
@@ -66,36 +68,37 @@ static enum side choose_side(const struct cedar_set *set, const struct cedar_pol
     return SIDE_ANY;
 }
 
+/* The action of that uid, or the free slot for it. */
+static struct action *action_at(const struct cedar_set *set, uint64_t hash,
+                                const struct cedar_uid *uid)
+{
+    for (size_t i = hash;; i++) {
+        struct action *a = &set->actions[i & (set->action_slots - 1)];
+        if (!a->key.uid || (a->key.hash == hash && cedar_uid_eq(a->key.uid, uid)))
+            return a;
+    }
+}
+
 /* Every action that policies name gets its place. */
 static void collect_actions(struct builder *b)
 {
     struct cedar_set *set = b->set;
-    size_t most = 0, cap = 0;
-    for (size_t i = 0; i < set->count; i++)
-        most += set->policies[i].policy->scope[CEDAR_ACTION].uid_count;
-    b->action_of_key = ARENA_ARRAY(b->grow, uint32_t, most + 1);
-    PUSH(b->grow, set->actions, set->action_count, cap, (struct action){0});
+    size_t most = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct cedar_scope *s = &set->policies[i].policy->scope[CEDAR_ACTION];
         for (size_t k = 0; k < s->uid_count; k++) {
-            uint32_t key = code_key(&set->code, &s->uids[k].uid);
-            if (b->action_of_key[key])
-                continue;
-            struct action made = {.key = set->code.keys[key]};
-            b->action_of_key[key] = (uint32_t)set->action_count;
-            PUSH(b->grow, set->actions, set->action_count, cap, made);
+            size_t key = code_key(&set->code, &s->uids[k].uid);
+            most = key >= most ? key + 1 : most;
         }
     }
-    set->actions = arena_dup(&set->arena, set->actions, set->action_count * sizeof *set->actions);
-    for (set->action_slot_count = 16; set->action_slot_count < 2 * set->action_count;)
-        set->action_slot_count *= 2;
-    set->action_slots = ARENA_ARRAY(&set->arena, struct action_slot, set->action_slot_count);
-    for (size_t a = 1; a < set->action_count; a++) {
-        size_t mask = set->action_slot_count - 1, i = set->actions[a].key.hash & mask;
-        while (set->action_slots[i].action)
-            i = (i + 1) & mask;
-        set->action_slots[i] = (struct action_slot){set->actions[a].key.hash, (uint32_t)a};
+    for (set->action_slots = 16; set->action_slots < 2 * most;)
+        set->action_slots *= 2;
+    set->actions = ARENA_ARRAY(&set->arena, struct action, set->action_slots);
+    for (size_t i = 0; i < most; i++) {
+        const struct key *key = &set->code.keys[i];
+        action_at(set, key->hash, key->uid)->key = *key;
     }
+    b->action_count = most;
 }
 
 static void add_entry(struct builder *b, struct bucket *bucket, uint32_t policy)
@@ -142,8 +145,8 @@ static void add_policy(struct builder *b, uint32_t policy)
     if (s->op == CEDAR_SCOPE_ANY)
         add_entry(b, &set->any_action, policy);
     for (size_t i = 0; i < s->uid_count; i++) {
-        uint32_t key = code_key(&set->code, &s->uids[i].uid);
-        struct action *a = &set->actions[b->action_of_key[key]];
+        const struct cedar_uid *uid = &s->uids[i].uid;
+        struct action *a = action_at(set, hash_uid(set->code.seed, uid), uid);
         add_entry(b, s->op == CEDAR_SCOPE_EQ ? &a->exact : &a->group, policy);
         set->has_groups |= s->op != CEDAR_SCOPE_EQ;
     }
@@ -173,24 +176,45 @@ static void compile_side(struct code *code, const struct cedar_scope *s, struct 
     };
     out->wants[side] = wants[s->op];
     if (s->uid_count) {
-        uint32_t key = code_key(code, &s->uids[0].uid);
-        out->keys[side] = code->keys[key];
+        out->keys[side] = code_key(code, &s->uids[0].uid);
+        out->hashes[side] = code->keys[out->keys[side]].hash;
     }
     if (s->type.n)
         out->types[side] = code_names(code, &s->type, 1);
 }
 
-static void compile_policy(struct cedar_set *set, uint32_t number, struct compiled *out)
+static uint64_t *more_units(struct builder *b, size_t n)
 {
-    const struct policy_source *from = &set->policies[number];
-    *out = (struct compiled){.number = number,
-                             .effect = (uint8_t)from->policy->effect,
-                             .in_many = from->bucket_count > 0};
-    compile_side(&set->code, &from->policy->scope[CEDAR_PRINCIPAL], out, OF_PRINCIPAL);
-    compile_side(&set->code, &from->policy->scope[CEDAR_RESOURCE], out, OF_RESOURCE);
-    out->code_from = (uint32_t)set->code.count;
-    code_conditions(&set->code, from->policy);
-    out->code_to = (uint32_t)set->code.count;
+    if (b->unit_count + n > b->unit_cap) {
+        b->unit_cap = 2 * (b->unit_count + n);
+        uint64_t *bigger = ARENA_ARRAY(b->grow, uint64_t, b->unit_cap);
+        if (b->unit_count)
+            memcpy(bigger, b->compiled, b->unit_count * sizeof *bigger);
+        b->compiled = bigger;
+    }
+    b->unit_count += n;
+    return b->compiled + b->unit_count - n;
+}
+
+/* Returns its place. */
+static uint32_t compile_policy(struct builder *b, uint32_t number)
+{
+    const struct policy_source *from = &b->set->policies[number];
+    struct code *code = &b->set->code;
+    struct compiled head = {.number = number,
+                            .effect = (uint8_t)from->policy->effect,
+                            .in_many = from->bucket_count > 0};
+    compile_side(code, &from->policy->scope[CEDAR_PRINCIPAL], &head, OF_PRINCIPAL);
+    compile_side(code, &from->policy->scope[CEDAR_RESOURCE], &head, OF_RESOURCE);
+    code->count = 0;
+    code_conditions(code, from->policy);
+    head.code_count = (uint32_t)code->count;
+    size_t place = b->unit_count;
+    struct compiled *out = (struct compiled *)more_units(b, compiled_units(&head));
+    *out = head;
+    if (head.code_count)
+        memcpy(out->code, code->instrs, head.code_count * sizeof *code->instrs);
+    return (uint32_t)place;
 }
 
 /* Entries to postings. What the same requests look at comes to lie together. */
@@ -200,14 +224,11 @@ static void place_policies(struct builder *b)
     uint32_t *place = ARENA_ARRAY(b->grow, uint32_t, set->count + 1); /* + 1 */
     size_t n = 0;
     set->postings = ARENA_ARRAY(&set->arena, uint32_t, b->count);
-    set->compiled = ARENA_ARRAY(&set->arena, struct compiled, set->count);
     for (size_t i = 0; i < b->count; i++) {
         const struct entry *e = &b->entries[i];
         struct bucket *bucket = b->buckets[e->bucket];
-        if (!place[e->policy]) {
-            compile_policy(set, e->policy, &set->compiled[set->compiled_count]);
-            place[e->policy] = (uint32_t)++set->compiled_count;
-        }
+        if (!place[e->policy])
+            place[e->policy] = compile_policy(b, e->policy) + 1;
         if (bucket->count == 0)
             bucket->first = (uint32_t)n;
         else if (entry_order(e - 1, e) == 0)
@@ -216,6 +237,7 @@ static void place_policies(struct builder *b)
         bucket->count++;
         bucket->sides |= (uint8_t)(1u << e->side);
     }
+    set->compiled = arena_dup(&set->arena, b->compiled, b->unit_count * sizeof *b->compiled);
 }
 
 static void find_straight(struct builder *b)
@@ -224,8 +246,9 @@ static void find_straight(struct builder *b)
         struct bucket *bucket = b->buckets[i];
         const uint32_t *places = b->set->postings + bucket->first;
         bucket->straight = bucket->count <= SCAN_MAX;
-        for (uint32_t k = 0; bucket->straight && k < bucket->count; k++)
-            bucket->straight = places[k] == places[0] + k;
+        for (uint32_t k = 1; bucket->straight && k < bucket->count; k++)
+            bucket->straight =
+                places[k] == places[k - 1] + compiled_units(compiled_at(b->set, places[k - 1]));
         if (bucket->straight)
             bucket->first = places[0];
     }
@@ -273,7 +296,7 @@ void index_build(struct cedar_set *set, struct arena *grow)
 {
     struct builder b = {.set = set, .grow = grow, .bucket_count = 1};
     collect_actions(&b);
-    b.buckets = ARENA_ARRAY(grow, struct bucket *, 2 + 2 * set->action_count);
+    b.buckets = ARENA_ARRAY(grow, struct bucket *, 2 + 2 * b.action_count);
     for (size_t i = 0; i < set->count; i++)
         add_policy(&b, (uint32_t)i);
     if (b.count)
@@ -336,22 +359,9 @@ static void visit_bucket(struct selection *s, const struct bucket *b)
         visit_list(s, b, SIDE_ANY, 0);
 }
 
-static const struct action *find_action(const struct cedar_set *set, uint64_t hash,
-                                        const struct cedar_uid *uid)
-{
-    for (size_t i = hash;; i++) {
-        const struct action_slot *slot = &set->action_slots[i & (set->action_slot_count - 1)];
-        if (!slot->action)
-            return NULL;
-        const struct action *a = &set->actions[slot->action];
-        if (slot->hash == hash && cedar_uid_eq(a->key.uid, uid))
-            return a;
-    }
-}
-
 static void visit_group(struct selection *s, const struct action *a, size_t most)
 {
-    if (!a || a->group.count == 0)
+    if (a->group.count == 0)
         return;
     if (!s->groups)
         s->groups = ARENA_ARRAY(s->machine->scratch, uint32_t, most);
@@ -363,17 +373,16 @@ void index_select(struct selection *s)
 {
     const struct cedar_set *set = s->set;
     const struct subject *subject = &s->machine->subjects[CEDAR_ACTION];
-    const struct action *action = find_action(set, subject->hash, subject->uid);
+    const struct action *action = action_at(set, subject->hash, subject->uid);
     visit_bucket(s, &set->any_action);
-    if (action)
-        visit_bucket(s, &action->exact);
+    visit_bucket(s, &action->exact);
     if (!set->has_groups)
         return;
     subject = subject_known(s->machine, CEDAR_ACTION);
     visit_group(s, action, 1 + subject->ancestor_count);
     for (size_t i = 0; i < subject->ancestor_count; i++) {
         const struct cedar_ancestor *a = &subject->ancestors[i];
-        visit_group(s, find_action(set, a->hash, a->uid), 1 + subject->ancestor_count);
+        visit_group(s, action_at(set, a->hash, a->uid), 1 + subject->ancestor_count);
     }
 }
 

@@ -13,15 +13,18 @@
 
 enum wants { WANTS_TYPE = 1, WANTS_SAME = 2, WANTS_IN = 4 };
 
-/* One policy as a decision needs it, in the order of the index. */
+/* One policy as a decision needs it: this, then its code. Policies stand behind each other in the
+ * order of the index; their places count units of 8 bytes. */
 struct compiled {
-    struct key keys[2]; /* principal and resource: of ==, in, is..in */
-    uint32_t types[2];  /* of is, is..in: in code.names */
-    uint32_t number;    /* in the set */
-    uint32_t code_from, code_to;
-    uint8_t wants[2]; /* of principal and resource: enum wants */
+    uint64_t hashes[2];  /* principal and resource: of ==, in, is..in */
+    uint32_t keys[2];    /* the same, in code.keys */
+    uint32_t types[2];   /* of is, is..in: in code.names */
+    uint32_t number;     /* in the set */
+    uint32_t code_count; /* instructions */
+    uint8_t wants[2];    /* of principal and resource: enum wants */
     uint8_t effect;
     bool in_many; /* stands in several buckets: policy_source.buckets */
+    struct instr code[];
 };
 enum { OF_PRINCIPAL = 0, OF_RESOURCE };
 
@@ -39,15 +42,10 @@ struct bucket {
     bool straight;         /* a small one whose policies stand together */
 };
 
-/* An action that some policy names. */
+/* An action that some policy names; key.uid NULL: a free slot. */
 struct action {
     struct key key;
     struct bucket exact, group; /* for action == it, and action in it */
-};
-
-struct action_slot {
-    uint64_t hash;
-    uint32_t action; /* 0: free */
 };
 
 struct posting_list {
@@ -60,20 +58,26 @@ struct posting_list {
 struct cedar_set {
     struct arena arena;
     struct code code;
-    struct compiled *compiled; /* all but the templates */
-    size_t compiled_count;
+    uint64_t *compiled;             /* struct compiled, one behind the other; no templates */
     struct policy_source *policies; /* by number */
     size_t count;
     struct bucket any_action;
-    struct action *actions; /* from 1 */
-    size_t action_count;
-    struct action_slot *action_slots; /* power of two */
-    size_t action_slot_count;
+    struct action *actions; /* hash table, power of two */
+    size_t action_slots;
     bool has_groups;            /* some policy has `action in` */
     struct posting_list *lists; /* hash table of those of large buckets; power of two */
     size_t list_slots;
     uint32_t *postings; /* places in compiled */
 };
+
+static inline const struct compiled *compiled_at(const struct cedar_set *set, uint32_t place)
+{
+    return (const struct compiled *)&set->compiled[place];
+}
+static inline uint32_t compiled_units(const struct compiled *c)
+{
+    return (uint32_t)((sizeof *c + c->code_count * sizeof(struct instr) + 7) / 8);
+}
 
 /* Fills in all that finds policies; compiles their conditions in the order of use. grow: for what
  * is not needed afterwards. */
@@ -94,14 +98,11 @@ void index_select(struct selection *s);
 /* Begins to fetch what that will look at for an action of this hash. */
 static inline void index_prefetch(const struct cedar_set *set, uint64_t hash)
 {
-    const struct action_slot *slot = &set->action_slots[hash & (set->action_slot_count - 1)];
-    const struct action *a = &set->actions[slot->action];
+    const struct action *a = &set->actions[hash & (set->action_slots - 1)];
     const char *c = (const char *)&set->compiled[a->exact.straight ? a->exact.first : 0];
     __builtin_prefetch(a->key.uid);
-    __builtin_prefetch(c);
-    __builtin_prefetch(c + 64);
-    __builtin_prefetch(c + 128);
-    __builtin_prefetch(c + 192);
+    for (int line = 0; line < 6; line++)
+        __builtin_prefetch(c + line * 64);
 }
 /* Whether an earlier bucket brought this policy, which stands in many. */
 bool index_came_before(const struct selection *s, uint32_t number);

@@ -218,7 +218,7 @@ static bool in_key(struct machine *m, const struct key *key, struct cedar_value 
     for (enum cedar_var var = CEDAR_PRINCIPAL; var <= CEDAR_RESOURCE; var++) {
         if (v->uid != m->subjects[var].uid)
             continue;
-        *v = cedar_bool(subject_in(subject_known(m, var), key->hash, key->uid));
+        *v = cedar_bool(subject_in(subject_known(m, var), key->hash, key));
         return true;
     }
     *v = cedar_bool(is_in(m, v->uid, key->uid));
@@ -257,6 +257,11 @@ static bool arithmetic(enum op op, struct cedar_value *v, struct err *err)
     return true;
 }
 
+static inline bool is_ordered(enum op op, int64_t a, int64_t b)
+{
+    return op == OP_LT ? a < b : op == OP_LE ? a <= b : op == OP_GT ? a > b : a >= b;
+}
+
 /* op: OP_EQ .. OP_GE. */
 static bool compare(enum op op, struct cedar_value *v, const struct cedar_value *right,
                     struct err *err)
@@ -271,7 +276,7 @@ static bool compare(enum op op, struct cedar_value *v, const struct cedar_value 
     if (!want(kind, right, err))
         return false;
     int64_t a = v->i, b = right->i;
-    *v = cedar_bool(op == OP_LT ? a < b : op == OP_LE ? a <= b : op == OP_GT ? a > b : a >= b);
+    *v = cedar_bool(is_ordered(op, a, b));
     return true;
 }
 
@@ -336,19 +341,14 @@ static inline bool is_equal(const struct cedar_value *a, const struct cedar_valu
     return cedar_value_eq(a, b);
 }
 
-static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
+/* The rarer tests. */
+static __attribute__((noinline)) bool test_other(struct machine *m, const struct instr *i,
+                                                 const struct cedar_value *found, bool *out,
+                                                 struct err *err)
 {
     const struct code *c = m->code;
-    const struct cedar_value *found = path(m, i->var, i->wide, i->path, err);
-    struct cedar_value v;
-    bool ok;
-    if (!found)
-        return false;
-    if (i->test <= TEST_NE) {
-        *out = is_equal(found, &c->consts[i->arg]) == (i->test == TEST_EQ);
-        return true;
-    }
-    v = *found;
+    struct cedar_value v = *found;
+    bool ok = true;
     if (i->test <= TEST_GE)
         ok = compare((enum op)(i->test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
     else if (i->test == TEST_TRUE)
@@ -360,9 +360,30 @@ static inline bool test(struct machine *m, const struct instr *i, bool *out, str
     else if (i->test == TEST_LIKE)
         ok = like(c->patterns[i->arg], &v, err);
     else
-        v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v)), ok = true;
+        v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v));
     *out = v.b;
     return ok;
+}
+
+static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
+{
+    const struct cedar_value *found = path(m, i->var, i->wide, i->path, err);
+    const struct cedar_value *right = &m->code->consts[i->arg];
+    if (!found)
+        return false;
+    if (i->test <= TEST_NE) {
+        *out = is_equal(found, right) == (i->test == TEST_EQ);
+        return true;
+    }
+    if (i->test <= TEST_GE && found->kind == CEDAR_LONG && right->kind == CEDAR_LONG) {
+        *out = is_ordered((enum op)(i->test - TEST_EQ + OP_EQ), found->i, right->i);
+        return true;
+    }
+    if (i->test == TEST_TRUE && found->kind == CEDAR_BOOL) {
+        *out = found->b;
+        return true;
+    }
+    return test_other(m, i, found, out, err);
 }
 
 /* ---- the loop ---- */
@@ -459,14 +480,14 @@ static size_t operands(const struct instr *i)
     }
 }
 
-enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *err)
+enum outcome machine_run(struct machine *m, const struct instr *code, size_t count, struct err *err)
 {
     const struct code *c = m->code;
     const struct cedar_value *found;
     struct cedar_value *top = m->stack; /* one past the last value */
     bool b;
-    for (size_t at = from; at < to;) {
-        const struct instr *i = &c->instrs[at++];
+    for (size_t at = 0; at < count;) {
+        const struct instr *i = &code[at++];
         switch ((enum op)i->op) {
         case OP_CONST:
             *top++ = c->consts[i->arg];
@@ -478,15 +499,13 @@ enum outcome machine_run(struct machine *m, size_t from, size_t to, struct err *
             *top++ = *found;
             break;
         case OP_TEST:
-            if (!test(m, i, &b, err))
-                return RUN_FAILED;
-            *top++ = cedar_bool(b);
-            break;
         case OP_WHEN_TEST:
         case OP_UNLESS_TEST:
             if (!test(m, i, &b, err))
                 return RUN_FAILED;
-            if (b == (i->op == OP_UNLESS_TEST))
+            if (i->op == OP_TEST)
+                *top++ = cedar_bool(b);
+            else if (b == (i->op == OP_UNLESS_TEST))
                 return RUN_FALSE;
             break;
         case OP_AND:

@@ -6,7 +6,7 @@
 /* The arrays have grown to their size. */
 static void keep_code(struct code *c)
 {
-    c->instrs = arena_dup(c->keep, c->instrs, c->count * sizeof *c->instrs);
+    c->instrs = NULL;
     c->consts = arena_dup(c->keep, c->consts, c->const_count * sizeof *c->consts);
     c->names = arena_dup(c->keep, c->names, c->name_count * sizeof *c->names);
     c->keys = arena_dup(c->keep, c->keys, c->key_count * sizeof *c->keys);

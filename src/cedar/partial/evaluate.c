@@ -291,11 +291,11 @@ struct cedar_policies partial_residuals(const struct partial_answer *answer, str
         const struct partial_policy *from = &answer->policies[i];
         struct cedar_policy *p = &ps.items[i];
         *p = *from->policy;
-        for (int side = CEDAR_PRINCIPAL; side <= CEDAR_RESOURCE; side++)
-            if (!p->is_template)
-                p->scope[side] = (struct cedar_scope){.span = p->scope[side].span};
         if (p->is_template)
             continue;
+        p->template_id = (str){0};
+        for (int side = CEDAR_PRINCIPAL; side <= CEDAR_RESOURCE; side++)
+            p->scope[side] = (struct cedar_scope){.span = p->scope[side].span};
         p->conditions = ARENA_NEW(a, struct cedar_condition);
         p->conditions->body = (struct cedar_expr *)from->residual;
         p->conditions->span = p->span;

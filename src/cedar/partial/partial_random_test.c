@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { ROUNDS = 60 };
+enum { ROUNDS = 400 };
 #else
 enum { ROUNDS = 4000 };
 #endif

@@ -18,10 +18,17 @@ static const struct op *find_op(str name);
 
 /* ---- nodes ---- */
 
-static void *too_deep(struct reader *r)
+static bool too_deep(struct reader *r)
 {
-    err_limit(r->err, "the expression nests deeper than %d levels", CEDAR_DEPTH_MAX);
-    return NULL;
+    return err_limit(r->err, "the expression nests deeper than %d levels", CEDAR_DEPTH_MAX);
+}
+
+static bool enter(struct reader *r)
+{
+    if (r->level >= CEDAR_DEPTH_MAX)
+        return too_deep(r);
+    r->level++;
+    return true;
 }
 
 static struct cedar_expr *node(struct reader *r, enum cedar_expr_kind kind,
@@ -35,7 +42,10 @@ static struct cedar_expr *node(struct reader *r, enum cedar_expr_kind kind,
         if (kids[i]->depth > e->depth)
             e->depth = kids[i]->depth;
     }
-    return ++e->depth > CEDAR_DEPTH_MAX ? too_deep(r) : e;
+    if (++e->depth <= CEDAR_DEPTH_MAX)
+        return e;
+    too_deep(r);
+    return NULL;
 }
 
 static struct cedar_expr *literal(struct reader *r, struct cedar_value v)
@@ -400,6 +410,30 @@ static const json *escape(const json *v, str name)
     return json_type(inner) == JSON_OBJECT ? inner : NULL;
 }
 
+static bool number_fits(struct reader *r, const json *v, int64_t *out)
+{
+    if (json_i64(v, out) && !str_eq(json_number(v), S("-0")))
+        return true;
+    return err_input(r->err, "%.*s is no integer of 64 bits", STR(json_number(v)));
+}
+
+/* An escape may have members beside those that count, of any kind; only numbers must be in range
+ * there as well. */
+static bool numbers_fit(struct reader *r, const json *v)
+{
+    int64_t ignored;
+    const json *e;
+    bool ok = true;
+    if (json_type(v) == JSON_NUMBER)
+        return number_fits(r, v, &ignored);
+    if (!enter(r))
+        return false;
+    for (struct json_iter it = json_iter(v); ok && json_next(&it, NULL, &e);)
+        ok = numbers_fit(r, e);
+    r->level--;
+    return ok;
+}
+
 static struct cedar_expr *read_entity(struct reader *r, str type, str id)
 {
     if (!cedar_is_type_name(type)) {
@@ -436,6 +470,8 @@ static struct cedar_expr *read_object(struct reader *r, const json *v)
     const json *fn = json_get(extension, S("fn")), *arg = json_get(extension, S("arg")),
                *args = json_get(extension, S("args"));
     struct cedar_expr **kids;
+    if ((entity && !numbers_fit(r, entity)) || (extension && !numbers_fit(r, extension)))
+        return NULL;
     if (json_type(type) == JSON_STRING && json_type(id) == JSON_STRING)
         return read_entity(r, json_str(type), json_str(id));
     if (json_type(fn) == JSON_STRING && (arg || json_type(args) == JSON_ARRAY))
@@ -461,10 +497,7 @@ static struct cedar_expr *read_plain(struct reader *r, const json *v)
     case JSON_OBJECT:
         return read_object(r, v);
     case JSON_NUMBER:
-        if (json_i64(v, &i) && !str_eq(json_number(v), S("-0")))
-            return literal(r, cedar_long(i));
-        err_input(r->err, "%.*s is no integer of 64 bits", STR(json_number(v)));
-        return NULL;
+        return number_fits(r, v, &i) ? literal(r, cedar_long(i)) : NULL;
     default:
         err_input(r->err, "%s is no Cedar value", json_type_name(json_type(v)));
         return NULL;
@@ -473,9 +506,8 @@ static struct cedar_expr *read_plain(struct reader *r, const json *v)
 
 static struct cedar_expr *read_value(struct reader *r, const json *v)
 {
-    if (r->level >= CEDAR_DEPTH_MAX)
-        return too_deep(r);
-    r->level++;
+    if (!enter(r))
+        return NULL;
     struct cedar_expr *e = read_plain(r, v);
     r->level--;
     return e;
@@ -568,9 +600,8 @@ static struct cedar_expr *dispatch(struct reader *r, const json *v)
 
 static struct cedar_expr *read_expr(struct reader *r, const json *v)
 {
-    if (r->level >= CEDAR_DEPTH_MAX)
-        return too_deep(r);
-    r->level++;
+    if (!enter(r))
+        return NULL;
     struct cedar_expr *e = dispatch(r, v);
     r->level--;
     return e;

@@ -26,6 +26,7 @@ static const json *parsed(struct arena *a, str text)
 /* ---- expressions ---- */
 
 static const struct row read[] = {
+    {"{\"Value\":{\"__entity\":{\"type\":\"A\",\"id\":\"\",\"x\":[null,{\"y\":1}]}}}", "A::\"\""},
     {"{\"Value\":true}", "true"},
     {"{\"Value\":-9223372036854775808}", "-9223372036854775808"},
     {"{\"Value\":\"a\\\"*\"}", "\"a\\\"*\""},
@@ -132,6 +133,8 @@ static void test_read(void **state)
 }
 
 static const struct row refused[] = {
+    {"{\"Value\":{\"__entity\":{\"type\":\"A\",\"id\":\"\",\"x\":[{\"y\":1.5}]}}}", "no integer"},
+    {"{\"Value\":{\"__extn\":{\"fn\":\"ip\",\"arg\":1,\"x\":1e2}}}", "no integer"},
     {"1", "object with one member"},
     {"{}", "object with one member"},
     {"[]", "object with one member"},

@@ -114,27 +114,36 @@ static bool check_parents(const struct cedar_entity *e, struct err *err)
     return true;
 }
 
-/* Entities of one type share its name. */
-static str type_name(struct cedar_entities *s, str type)
+/* What is called alike shares one name, so that reading many entities reads few names. */
+static str shared_name(struct cedar_entities *s, str name)
 {
-    for (size_t i = s->type_count; i-- > 0;) {
-        if (same_bytes(s->types[i], type))
-            return s->types[i];
-    }
-    if (s->type_count < sizeof s->types / sizeof s->types[0])
-        s->types[s->type_count++] = type;
-    return type;
+    str *known = &s->names[hash_bytes(s->seed, name) % (sizeof s->names / sizeof s->names[0])];
+    if (!same_bytes(*known, name))
+        *known = name;
+    return *known;
 }
 
-/* With its id in one piece: who finds an entity compares the id. */
+/* In one piece with all that most decisions read of it: id, attributes, ancestors. */
 static struct cedar_entity *keep(struct cedar_entities *s, const struct cedar_entity *e)
 {
-    struct cedar_entity *kept = arena_alloc(s->arena, sizeof *kept + e->uid.id.n);
+    enum { ALIGN = 16 };
+    size_t fields = e->attrs.n * sizeof(struct cedar_field);
+    size_t cap = e->parent_count * 2, ancestors = cap * sizeof(struct cedar_ancestor);
+    size_t id = (e->uid.id.n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    char *at = arena_alloc(s->arena, sizeof *e + id + fields + ancestors);
+    struct cedar_entity *kept = (struct cedar_entity *)at;
     *kept = *e;
-    kept->uid.type = type_name(s, e->uid.type);
+    at += sizeof *e;
     if (e->uid.id.n)
-        memcpy(kept + 1, e->uid.id.p, e->uid.id.n);
-    kept->uid.id.p = (const char *)(kept + 1);
+        memcpy(at, e->uid.id.p, e->uid.id.n);
+    kept->uid = (struct cedar_uid){shared_name(s, e->uid.type), str_of(at, e->uid.id.n)};
+    struct cedar_field *attrs = (struct cedar_field *)(at + id);
+    for (uint32_t i = 0; i < e->attrs.n; i++)
+        attrs[i] =
+            (struct cedar_field){shared_name(s, e->attrs.fields[i].name), e->attrs.fields[i].value};
+    kept->attrs.fields = attrs;
+    kept->ancestors = (struct cedar_ancestor *)(at + id + fields);
+    kept->ancestor_cap = cap;
     return kept;
 }
 
@@ -189,6 +198,18 @@ static int by_hash(const void *a, const void *b)
     return cedar_uid_cmp(x->uid, y->uid);
 }
 
+static size_t unique(struct cedar_ancestor *all, size_t n)
+{
+    size_t kept = n > 0;
+    if (n > 1)
+        qsort(all, n, sizeof *all, by_hash);
+    for (size_t i = 1; i < n; i++) {
+        if (by_hash(&all[kept - 1], &all[i]) != 0)
+            all[kept++] = all[i];
+    }
+    return kept;
+}
+
 static bool gather(struct sealing *g, struct cedar_entity *e, struct err *err)
 {
     const struct cedar_entities *s = g->store;
@@ -201,23 +222,18 @@ static bool gather(struct sealing *g, struct cedar_entity *e, struct err *err)
     if (g->pairs > CEDAR_ANCESTORS_MAX)
         return err_limit(err, "the entities have more than %d ancestors together",
                          CEDAR_ANCESTORS_MAX);
-    struct cedar_ancestor *all = ARENA_ARRAY(s->arena, struct cedar_ancestor, most);
+    struct cedar_ancestor *all = most <= e->ancestor_cap
+                                     ? (struct cedar_ancestor *)e->ancestors
+                                     : ARENA_ARRAY(s->arena, struct cedar_ancestor, most);
     for (size_t i = 0; i < e->parent_count; i++) {
         uint64_t hash = hash_uid(s->seed, &e->parents[i]);
         const struct cedar_entity *parent = cedar_entities_find_hashed(s, hash, &e->parents[i]);
-        all[n++] = (struct cedar_ancestor){hash, &e->parents[i]};
+        all[n++] = (struct cedar_ancestor){hash, parent ? &parent->uid : &e->parents[i]};
         for (size_t j = 0; parent && j < parent->ancestor_count; j++)
             all[n++] = parent->ancestors[j];
     }
-    size_t kept = n > 0;
-    if (n > 1)
-        qsort(all, n, sizeof *all, by_hash);
-    for (size_t i = 1; i < n; i++) {
-        if (by_hash(&all[kept - 1], &all[i]) != 0)
-            all[kept++] = all[i];
-    }
     e->ancestors = all;
-    e->ancestor_count = kept;
+    e->ancestor_count = unique(all, n);
     return true;
 }
 
@@ -316,8 +332,15 @@ size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, ui
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
                                const struct cedar_uid *uid)
 {
-    return e->ancestor_count > 0 &&
-           cedar_ancestors_have(e->ancestors, e->ancestor_count, hash_uid(s->seed, uid), uid);
+    if (e->ancestor_count == 0)
+        return false;
+    uint64_t hash = hash_uid(s->seed, uid);
+    size_t i = cedar_ancestors_from(e->ancestors, e->ancestor_count, hash);
+    for (; i < e->ancestor_count && e->ancestors[i].hash == hash; i++) {
+        if (cedar_uid_eq(e->ancestors[i].uid, uid))
+            return true;
+    }
+    return false;
 }
 
 bool cedar_entities_in(const struct cedar_entities *s, const struct cedar_uid *a,

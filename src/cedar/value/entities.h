@@ -29,6 +29,7 @@ struct cedar_entity {
     const struct cedar_ancestor *ancestors;
     size_t ancestor_count;
     uint64_t hash;           /* filled in by the store */
+    size_t ancestor_cap;     /* the same; room for ancestors beside it */
     struct cedar_value tags; /* a record */
     const struct cedar_uid *parents;
     size_t parent_count;
@@ -47,8 +48,7 @@ struct cedar_entities {
     size_t count, cap;
     struct cedar_entity_slot *slots; /* hash table, power of two */
     size_t slot_count;
-    str types[16]; /* names of types, each once, as far as there is room */
-    size_t type_count;
+    str names[64]; /* of types and attributes, lately seen; by a remainder of their hash */
     bool sealed;
 };
 
@@ -75,25 +75,13 @@ static inline void cedar_entities_prefetch(const struct cedar_entities *s, uint6
     for (; s; s = s->base) {
         if (s->slot_count) {
             const char *e = (const char *)s->slots[hash & (s->slot_count - 1)].entity;
-            __builtin_prefetch(e);
-            __builtin_prefetch(e + 64);
+            for (int line = 0; line < 4; line++)
+                __builtin_prefetch(e + line * 64);
         }
     }
 }
 /* Where in ancestors, which are in the order of their hashes, those of that hash begin, if any. */
 size_t cedar_ancestors_from(const struct cedar_ancestor *ancestors, size_t n, uint64_t hash);
-/* Whether uid, of that hash, is among them. */
-static inline bool cedar_ancestors_have(const struct cedar_ancestor *ancestors, size_t n,
-                                        uint64_t hash, const struct cedar_uid *uid)
-{
-    enum { LINEAR = 8 };
-    size_t i = n > LINEAR ? cedar_ancestors_from(ancestors, n, hash) : 0;
-    for (; i < n && ancestors[i].hash <= hash; i++) {
-        if (ancestors[i].hash == hash && cedar_uid_eq(ancestors[i].uid, uid))
-            return true;
-    }
-    return false;
-}
 /* Whether uid is an ancestor of e, which came from this store. */
 bool cedar_entity_has_ancestor(const struct cedar_entities *s, const struct cedar_entity *e,
                                const struct cedar_uid *uid);
