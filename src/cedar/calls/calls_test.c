@@ -299,6 +299,7 @@ static void test_depth(void **state)
         buf_putc(&b, '\0');
         str answer = call(&a, "checkParseContext", buf_str(&b).p);
         assert_int_equal(str_find(answer, S("success")) > 0, depths[i] == 100);
+        assert_int_equal(str_find(answer, S("2048 levels")) > 0, depths[i] == 4000);
         buf_fini(&b);
     }
 }
