@@ -28,45 +28,6 @@ static void answer_with(struct call *c, str name, bool ok, const struct buf *mad
     jw_end_obj(&c->w);
 }
 
-/* A constraint of the scope without members that mean nothing beside its op. */
-static void write_constraint(struct jw *w, const json *v)
-{
-    static const char *const fillers[] = {"entity", "entities", "slot"};
-    str op = json_get_str(v, S("op"));
-    if (str_eq(op, S("is"))) {
-        jw_value(w, v);
-        return;
-    }
-    bool all = str_eq(op, S("All")) || str_eq(op, S("all"));
-    jw_obj(w);
-    jw_kstr(w, S("op"), all ? S("All") : op);
-    for (size_t i = 0; !all && i < sizeof fillers / sizeof fillers[0]; i++) {
-        const json *with = json_get(v, str_z(fillers[i]));
-        if (!with)
-            continue;
-        jw_kvalue(w, str_z(fillers[i]), with);
-        break;
-    }
-    jw_end_obj(w);
-}
-
-/* JSON that was found to be a policy, as JSON. */
-static void write_again(struct buf *out, const json *policy)
-{
-    struct jw w = jw(out);
-    const json *v;
-    str name;
-    jw_obj(&w);
-    for (struct json_iter it = json_iter(policy); json_next(&it, &name, &v);) {
-        jw_key(&w, name);
-        if (json_type(json_get(v, S("op"))) == JSON_STRING)
-            write_constraint(&w, v);
-        else
-            jw_value(&w, v);
-    }
-    jw_end_obj(&w);
-}
-
 static void to_json(struct call *c, const json *input, bool is_template)
 {
     struct cedar_policy p;
@@ -81,7 +42,7 @@ static void to_json(struct call *c, const json *input, bool is_template)
     if (json_type(input) == JSON_STRING)
         ok = cedar_policy_to_json(&made, &p, &err);
     else
-        write_again(&made, input);
+        calls_echo_policy(&made, input);
     answer_with(c, S("json"), ok, &made, true, &err);
     buf_fini(&made);
 }

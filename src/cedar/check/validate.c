@@ -119,15 +119,21 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 
 /* ---- one environment ---- */
 
-/* The type of scope and conditions together. */
-static struct answer check_conditions(struct checker *c, struct answer all)
+/* The type of scope && (condition && condition ..), in which the brackets are felt: a condition
+ * that has no type makes the brackets a Bool, and a certain false after it is no longer seen. */
+static struct answer check_conditions(struct checker *c, struct answer scope)
 {
+    struct answer all = answer_ok(&ctype_true);
+    if (answer_is_false(scope))
+        return scope;
     for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
         const struct cedar_condition *one = &c->policy->conditions[i];
         struct answer x = check_as(c, all.caps, one->body, &expect_bool);
-        all = answer_and(c, all, one->unless ? answer_not(x) : x);
+        if (one->unless)
+            x = answer_not(x);
+        all = i == 0 ? x : answer_and(c, all, x);
     }
-    return all;
+    return answer_and(c, scope, all);
 }
 
 static void enter_env(struct checker *c, const struct schema_action *x, uint32_t principal,
