@@ -244,9 +244,10 @@ static bool lex_string(struct lexer *l)
 
 static bool lex_sign(struct lexer *l)
 {
-    str rest = str_skip(l->text, l->at);
+    char first = peek(l, 0), second = peek(l, 1);
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
-        if (str_starts(rest, signs[i].text)) {
+        str sign = signs[i].text;
+        if (sign.p[0] == first && (sign.n == 1 || sign.p[1] == second)) {
             size_t start = l->at;
             l->at += signs[i].text.n;
             push(l, signs[i].kind, start, str_of(l->text.p + start, signs[i].text.n));
