@@ -84,9 +84,24 @@ static bool is_entity(const json *v)
            json_type(json_get(inner, S("id"))) == JSON_STRING;
 }
 
-/* Any value below the conditions; calls.h bounds the depth. */
-static void write_value(struct buf *out, const json *v)
+static void write_value(struct buf *out, const json *v, bool is_data);
+
+/* An operator with these members only. */
+static void write_kept(struct buf *out, const json *v, const char *const *names)
 {
+    buf_putc(out, '{');
+    for (size_t i = 0; names[i]; i++) {
+        buf_printf(out, "%s\"%s\":", i ? "," : "", names[i]);
+        write_value(out, json_get(v, str_z(names[i])), false);
+    }
+    buf_putc(out, '}');
+}
+
+/* Anything below the conditions; calls.h bounds the depth. What stands below a "Value" is data, and
+ * none of it an operator. */
+static void write_value(struct buf *out, const json *v, bool is_data)
+{
+    static const char *const has[] = {"left", "attr", NULL};
     bool is_object = json_type(v) == JSON_OBJECT;
     const json *one;
     str name;
@@ -106,7 +121,10 @@ static void write_value(struct buf *out, const json *v)
             json_write_str(out, name);
             buf_putc(out, ':');
         }
-        write_value(out, one);
+        if (is_object && !is_data && str_eq(name, S("has")) && json_get(one, S("attr")))
+            write_kept(out, one, has);
+        else
+            write_value(out, one, is_data || (is_object && str_eq(name, S("Value"))));
     }
     buf_putc(out, is_object ? '}' : ']');
 }
@@ -127,7 +145,7 @@ void calls_echo_policy(struct buf *out, const json *policy)
             str_eq(name, S("resource")))
             write_scope(out, one);
         else
-            write_value(out, one);
+            write_value(out, one, false);
     }
     buf_putc(out, '}');
 }
