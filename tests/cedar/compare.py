@@ -7,7 +7,7 @@ warnings that the official engine has nothing like."""
 import json
 
 OWN_WARNINGS = {"suspicious-text"}
-TEXTS = {"policyToText": "policyToJson", "templateToText": "templateToJson", "schemaToText": "schemaToJson"}
+TEXTS = {"policyToText": "policyToJson", "templateToText": "templateToJson", "schemaToText": "schemaToJson", "formatPolicies": "policyToJson"}
 
 
 def line(id_, call, source):
@@ -40,6 +40,9 @@ def facts(call, output):
         out["other warnings"] = len(output["otherWarnings"])
     if "warnings" in output:
         out["warnings"] = len(output["warnings"])
+    for side in ("principals", "actions", "resources"):
+        if side in output:
+            out[side] = sorted(output[side])
     if "json" in output:
         out["json"] = output["json"]
     return out
@@ -50,7 +53,7 @@ def written(call, output):
     if output.get("type") != "success":
         return []
     if call in TEXTS:
-        return [(TEXTS[call], output["text"])]
+        return [(TEXTS[call], output["formatted_policy" if call == "formatPolicies" else "text"])]
     if call == "policySetTextToParts":
         return [("policyToJson", t) for t in output["policies"]] + [("templateToJson", t) for t in output["policy_templates"]]
     return []
