@@ -63,6 +63,10 @@ static void write_scope(struct buf *out, const json *v)
     str op = json_get_str(v, S("op"));
     bool is = str_eq(op, S("is"));
     const json *in = json_get(v, S("in"));
+    if (str_eq(op, S("all"))) {
+        buf_put(out, S("{\"op\":\"All\"}"));
+        return;
+    }
     write_members(out, v, is ? kind : only_op);
     if (!is && (str_eq(op, S("==")) || str_eq(op, S("in")))) {
         buf_truncate(out, buf_len(out) - 1);
@@ -86,22 +90,25 @@ static bool is_entity(const json *v)
 
 static void write_value(struct buf *out, const json *v, bool is_data);
 
-/* An operator with these members only. */
-static void write_kept(struct buf *out, const json *v, const char *const *names)
+/* {"has": {"left", "attr"}} as an expression; not a record with such a member. */
+static bool write_has(struct buf *out, const json *v)
 {
-    buf_putc(out, '{');
-    for (size_t i = 0; names[i]; i++) {
-        buf_printf(out, "%s\"%s\":", i ? "," : "", names[i]);
-        write_value(out, json_get(v, str_z(names[i])), false);
-    }
-    buf_putc(out, '}');
+    const json *has = json_count(v) == 1 ? json_get(v, S("has")) : NULL;
+    const json *left = json_get(has, S("left")), *attr = json_get(has, S("attr"));
+    if (!left || !attr)
+        return false;
+    buf_put(out, S("{\"has\":{\"left\":"));
+    write_value(out, left, false);
+    buf_put(out, S(",\"attr\":"));
+    json_write(out, attr);
+    buf_put(out, S("}}"));
+    return true;
 }
 
-/* Anything below the conditions; calls.h bounds the depth. What stands below a "Value" is data, and
- * none of it an operator. */
+/* Any value below the conditions: data below "Value", else expressions. calls.h bounds the depth.
+ */
 static void write_value(struct buf *out, const json *v, bool is_data)
 {
-    static const char *const has[] = {"left", "attr", NULL};
     bool is_object = json_type(v) == JSON_OBJECT;
     const json *one;
     str name;
@@ -114,6 +121,8 @@ static void write_value(struct buf *out, const json *v, bool is_data)
         write_uid(out, v);
         return;
     }
+    if (is_object && !is_data && write_has(out, v))
+        return;
     buf_putc(out, is_object ? '{' : '[');
     for (struct json_iter it = json_iter(v); json_next(&it, &name, &one);) {
         buf_put(out, n++ ? S(",") : S(""));
@@ -121,10 +130,7 @@ static void write_value(struct buf *out, const json *v, bool is_data)
             json_write_str(out, name);
             buf_putc(out, ':');
         }
-        if (is_object && !is_data && str_eq(name, S("has")) && json_get(one, S("attr")))
-            write_kept(out, one, has);
-        else
-            write_value(out, one, is_data || (is_object && str_eq(name, S("Value"))));
+        write_value(out, one, is_data || (is_object && str_eq(name, S("Value"))));
     }
     buf_putc(out, is_object ? '}' : ']');
 }
