@@ -119,15 +119,18 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 
 /* ---- one environment ---- */
 
-/* The type of scope and conditions together. */
+/* The type of scope and conditions together. Each condition is joined with all that follow it, so
+ * one without a type leaves the whole open, whatever comes behind it. */
 static struct answer check_conditions(struct checker *c, struct answer all)
 {
+    bool open = false;
     for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
         const struct cedar_condition *one = &c->policy->conditions[i];
         struct answer x = check_as(c, all.caps, one->body, &expect_bool);
+        open = open || (!x.type && !one->unless); /* a negation has a type, come what may */
         all = answer_and(c, all, one->unless ? answer_not(x) : x);
     }
-    return all;
+    return open && answer_is_false(all) ? answer_fail(&ctype_bool) : all;
 }
 
 static void enter_env(struct checker *c, const struct schema_action *x, uint32_t principal,
@@ -405,8 +408,6 @@ void checker_fini(struct checker *c)
     arena_fini(&c->scratch);
     arena_fini(&c->kept);
     map_fini(&c->shapes);
-    map_fini(&c->numbers);
-    map_fini(&c->notes);
 }
 
 bool validate_policy(const struct schema *s, const struct cedar_policy *p,

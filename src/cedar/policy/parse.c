@@ -6,13 +6,34 @@ const char *const cedar_var_names[4] = {"principal", "action", "resource", "cont
 bool parse_expected(struct parser *p, const char *what, const char *help)
 {
     const struct cedar_token *t = look(p, 0);
+    struct cedar_span span = t->span;
+    if (t->kind == CEDAR_T_END && p->last_end > 0)
+        span = (struct cedar_span){p->last_end, p->last_end}; /* where something is to be added */
     if (t->kind == CEDAR_T_IDENT || t->kind == CEDAR_T_NUMBER)
-        cedar_diag(p->diags, CEDAR_ERROR, "syntax", t->span, help, "expected %s, found `%.*s`",
-                   what, STR(t->text));
+        cedar_diag(p->diags, CEDAR_ERROR, "syntax", span, help, "expected %s, found `%.*s`", what,
+                   STR(t->text));
     else
-        cedar_diag(p->diags, CEDAR_ERROR, "syntax", t->span, help, "expected %s, found %s", what,
+        cedar_diag(p->diags, CEDAR_ERROR, "syntax", span, help, "expected %s, found %s", what,
                    cedar_token_name(t->kind));
     return false;
+}
+
+bool parse_unfit(struct parser *p, enum advice_place place, const char *what, const char *help)
+{
+    str found = cedar_span_text(p->diags->source, look(p, 0)->span);
+    const char *advice = advice_find(place, found);
+    return parse_expected(p, what, advice ? advice : help);
+}
+
+bool parse_operator(struct parser *p, const char *what)
+{
+    const struct cedar_token *last = &p->tokens.items[p->at > 0 ? p->at - 1 : 0];
+    bool glued = last->kind == CEDAR_T_NUMBER && last->span.end == look(p, 0)->span.start;
+    if (glued && look_kind(p) == CEDAR_T_IDENT)
+        return parse_expected(p, what, ADVICE_NUMBERS);
+    if (look_kind(p) == CEDAR_T_NUMBER || look_kind(p) == CEDAR_T_STRING)
+        return parse_expected(p, what, "arguments of a method stand in parentheses: .contains(1)");
+    return parse_unfit(p, ADVICE_OPERATOR, what, "put && or || between two conditions");
 }
 
 bool parse_token(struct parser *p, enum cedar_token_kind kind, const char *help)
@@ -52,7 +73,7 @@ bool parse_string(struct parser *p, str *out)
     const struct cedar_token *t = look(p, 0);
     struct cedar_span bad;
     if (t->kind != CEDAR_T_STRING)
-        return parse_expected(p, "a string", "");
+        return parse_expected(p, "a string", "text stands in double quotes: \"text\"");
     if (has_raw_return(p, t))
         return false;
     if (!cedar_unescape(p->arena, t->text, out, &bad))
@@ -174,7 +195,8 @@ static bool parse_condition(struct parser *p, struct cedar_policy *policy, size_
     const struct cedar_token *word = look(p, 0);
     struct cedar_condition made = {.unless = str_eq(word->text, S("unless"))};
     if (!made.unless && !str_eq(word->text, S("when")))
-        return parse_expected(p, "`when`, `unless` or `;`", "");
+        return parse_unfit(p, ADVICE_CLAUSE, "`when`, `unless` or `;`",
+                           "a condition begins with when or unless; a semicolon ends the policy");
     take(p);
     if (!parse_token(p, CEDAR_T_LBRACE, "a condition is written as when { ... }"))
         return false;
@@ -185,7 +207,7 @@ static bool parse_condition(struct parser *p, struct cedar_policy *policy, size_
     if (!made.body)
         return false;
     if (look_kind(p) != CEDAR_T_RBRACE)
-        return parse_expected(p, "an operator or `}`", "");
+        return parse_operator(p, "an operator or `}`");
     take(p);
     made.span = span_from(p, word->span.start);
     GROW(p, policy->conditions, policy->condition_count, *cap);
@@ -202,8 +224,10 @@ static bool parse_effect(struct parser *p, struct cedar_policy *policy)
     else if (look_word(p, S("forbid")))
         policy->effect = CEDAR_FORBID;
     else
-        return parse_expected(p, "`permit` or `forbid`",
-                              "a policy is written as permit(principal, action, resource);");
+        return parse_unfit(p, ADVICE_EFFECT, "`permit` or `forbid`",
+                           look_kind(p) == CEDAR_T_STRING
+                               ? "an annotation is written as @name(\"text\")"
+                               : "a policy is written as permit(principal, action, resource);");
     take(p);
     return true;
 }
@@ -223,8 +247,8 @@ static bool parse_policy(struct parser *p, struct cedar_policy *policy)
         if (!parse_condition(p, policy, &cap))
             return false;
     }
-    if (!parse_token(p, CEDAR_T_SEMICOLON, "every policy ends with a semicolon"))
-        return false;
+    if (!take_if(p, CEDAR_T_SEMICOLON))
+        return parse_unfit(p, ADVICE_CLAUSE, "`;`", "every policy ends with a semicolon");
     policy->span = span_from(p, start);
     return true;
 }
@@ -328,6 +352,6 @@ struct cedar_expr *cedar_expr_parse(struct arena *a, str text, struct cedar_diag
         return NULL;
     struct cedar_expr *e = parse_expr(&p);
     if (e && look_kind(&p) != CEDAR_T_END)
-        parse_expected(&p, "an operator or the end", "");
+        parse_operator(&p, "an operator or the end");
     return d->errors ? NULL : e;
 }

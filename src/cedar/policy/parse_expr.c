@@ -83,7 +83,8 @@ static bool parse_list(struct parser *p, enum cedar_token_kind close, struct kid
         if (look_kind(p) == close)
             continue;
         if (!take_if(p, CEDAR_T_COMMA))
-            return parse_expected(p, close == CEDAR_T_RPAREN ? "`,` or `)`" : "`,` or `]`", "");
+            return parse_expected(p, close == CEDAR_T_RPAREN ? "`,` or `)`" : "`,` or `]`",
+                                  "put commas between, and close what was opened");
     }
     return true;
 }
@@ -147,7 +148,7 @@ static struct cedar_expr *parse_record(struct parser *p)
         add_kid(p, &k, e);
         count++;
         if (look_kind(p) != CEDAR_T_RBRACE && !take_if(p, CEDAR_T_COMMA)) {
-            parse_expected(p, "`,` or `}`", "");
+            parse_expected(p, "`,` or `}`", "put commas between: {name: value, other: value}");
             return NULL;
         }
     }
@@ -174,6 +175,69 @@ static struct cedar_expr *parse_number(struct parser *p)
     return literal(p, t->span.start, cedar_long(v));
 }
 
+static const struct method {
+    str name;
+    enum cedar_expr_kind kind;
+    size_t args;
+} methods[] = {
+    {S("contains"), CEDAR_E_CONTAINS, 1},        {S("containsAll"), CEDAR_E_CONTAINS_ALL, 1},
+    {S("containsAny"), CEDAR_E_CONTAINS_ANY, 1}, {S("isEmpty"), CEDAR_E_IS_EMPTY, 0},
+    {S("hasTag"), CEDAR_E_HAS_TAG, 1},           {S("getTag"), CEDAR_E_GET_TAG, 1},
+};
+
+static const struct method *method_find(str name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (str_eq(methods[i].name, name))
+            return &methods[i];
+    }
+    return NULL;
+}
+
+static void *no_variable(struct parser *p, struct cedar_span span, str name)
+{
+    const char *help = advice_find(ADVICE_VARIABLE, name);
+    bool is_bool = str_eq_nocase(name, S("true")) || str_eq_nocase(name, S("false"));
+    if (cedar_fn_find(name) >= 0)
+        help = "call it, as name(\"text\")";
+    else if (look_kind(p) == CEDAR_T_COLON)
+        help = "a record is written as {name: value}, in braces of its own";
+    else if (name.p[0] >= 'A' && name.p[0] <= 'Z' && !is_bool)
+        help = "an entity is written as Type::\"id\"; a type is tested with `is`";
+    else if (!help)
+        help = "variables are principal, action, resource and context; an entity is written as "
+               "Type::\"id\", text in double quotes";
+    cedar_diag(p->diags, CEDAR_ERROR, "name", span, help, "`%.*s` is no variable", STR(name));
+    return NULL;
+}
+
+static void *no_function(struct parser *p, struct cedar_span span, str name)
+{
+    bool is_method = cedar_fn_find(name) >= 0 || method_find(name);
+    cedar_diag(p->diags, CEDAR_ERROR, "name", span,
+               is_method ? "write it as value.name(..)"
+                         : "functions are ip, decimal, datetime and duration",
+               is_method ? "`%.*s` is a method, not a function" : "there is no function `%.*s`",
+               STR(name));
+    return NULL;
+}
+
+static void *no_method(struct parser *p, struct cedar_span span, str name)
+{
+    bool is_function = cedar_fn_find(name) >= 0;
+    const char *help = advice_find(ADVICE_METHOD, name);
+    if (is_function)
+        help = "write it as name(\"text\")";
+    else if (!help)
+        help =
+            "methods are contains, containsAll, containsAny, isEmpty, hasTag, getTag and those of "
+            "the extension types";
+    cedar_diag(p->diags, CEDAR_ERROR, "name", span, help,
+               is_function ? "`%.*s` is a function, not a method" : "there is no method `%.*s`",
+               STR(name));
+    return NULL;
+}
+
 /* A name that is neither variable nor keyword: an entity, or the call of an extension function. */
 static struct cedar_expr *parse_named(struct parser *p)
 {
@@ -188,22 +252,10 @@ static struct cedar_expr *parse_named(struct parser *p)
         return parse_entity_id(p, &uid->id) ? literal(p, start, cedar_entity_value(uid)) : NULL;
     }
     int fn = cedar_fn_find(path);
-    if (look_kind(p) != CEDAR_T_LPAREN) {
-        cedar_diag(p->diags, CEDAR_ERROR, "name", span,
-                   fn >= 0 ? "call it, as name(\"text\")"
-                           : "variables are principal, action, resource and context; an entity is "
-                             "written as Type::\"id\", text in double quotes",
-                   "`%.*s` is no variable", STR(path));
-        return NULL;
-    }
-    if (fn < 0 || cedar_fns[fn].is_method) {
-        cedar_diag(p->diags, CEDAR_ERROR, "name", span,
-                   fn < 0 ? "functions are ip, decimal, datetime and duration"
-                          : "write it as value.name(..)",
-                   fn < 0 ? "there is no function `%.*s`" : "`%.*s` is a method, not a function",
-                   STR(path));
-        return NULL;
-    }
+    if (look_kind(p) != CEDAR_T_LPAREN)
+        return no_variable(p, span, path);
+    if (fn < 0 || cedar_fns[fn].is_method)
+        return no_function(p, span, path);
     take(p);
     struct kids k = {0};
     if (!parse_list(p, CEDAR_T_RPAREN, &k))
@@ -238,6 +290,9 @@ static struct cedar_expr *parse_word(struct parser *p)
     if (str_eq(t->text, S("if")))
         return fail(p, t->span, "syntax", "put it in parentheses: (if a then b else c)",
                     "`if` cannot stand inside another expression");
+    const char *advice = advice_find(ADVICE_OPERAND, t->text);
+    if (!is_path && advice)
+        return fail(p, t->span, "reserved-word", advice, "an operator without what it is to test");
     return parse_named(p);
 }
 
@@ -265,22 +320,12 @@ static struct cedar_expr *parse_primary(struct parser *p)
         return fail(p, t->span, "slot", "slots belong in the scope: principal == ?principal",
                     "a template slot cannot stand in a condition");
     default:
-        parse_expected(p, "an expression", "");
+        parse_unfit(p, ADVICE_OPERAND, "an expression", "");
         return NULL;
     }
 }
 
 /* ---- member: what follows a primary after . [ ( ---- */
-
-static const struct method {
-    str name;
-    enum cedar_expr_kind kind;
-    size_t args;
-} methods[] = {
-    {S("contains"), CEDAR_E_CONTAINS, 1},        {S("containsAll"), CEDAR_E_CONTAINS_ALL, 1},
-    {S("containsAny"), CEDAR_E_CONTAINS_ANY, 1}, {S("isEmpty"), CEDAR_E_IS_EMPTY, 0},
-    {S("hasTag"), CEDAR_E_HAS_TAG, 1},           {S("getTag"), CEDAR_E_GET_TAG, 1},
-};
 
 static struct cedar_expr *parse_method(struct parser *p, struct cedar_expr *on,
                                        const struct cedar_token *name)
@@ -290,26 +335,18 @@ static struct cedar_expr *parse_method(struct parser *p, struct cedar_expr *on,
     take(p);
     if (!parse_list(p, CEDAR_T_RPAREN, &k))
         return NULL;
-    struct cedar_span span = span_from(p, name->span.start);
-    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
-        if (!str_eq(methods[i].name, name->text))
-            continue;
-        if (k.count != methods[i].args + 1) {
-            cedar_diag(p->diags, CEDAR_ERROR, "arguments", span, "",
-                       "`%.*s` takes %zu argument%s, not %zu", STR(name->text), methods[i].args,
-                       methods[i].args == 1 ? "" : "s", k.count - 1);
-            return NULL;
-        }
-        return node(p, methods[i].kind, on->span.start, &k);
-    }
-    int fn = cedar_fn_find(name->text);
-    if (fn < 0 || !cedar_fns[fn].is_method) {
-        cedar_diag(p->diags, CEDAR_ERROR, "name", name->span,
-                   fn < 0 ? "" : "write it as name(\"text\")",
-                   fn < 0 ? "there is no method `%.*s`" : "`%.*s` is a function, not a method",
-                   STR(name->text));
+    const struct method *method = method_find(name->text);
+    if (method && k.count != method->args + 1) {
+        cedar_diag(p->diags, CEDAR_ERROR, "arguments", span_from(p, name->span.start), "",
+                   "`%.*s` takes %zu argument%s, not %zu", STR(name->text), method->args,
+                   method->args == 1 ? "" : "s", k.count - 1);
         return NULL;
     }
+    if (method)
+        return node(p, method->kind, on->span.start, &k);
+    int fn = cedar_fn_find(name->text);
+    if (fn < 0 || !cedar_fns[fn].is_method)
+        return no_method(p, name->span, name->text);
     struct cedar_expr *e = node(p, CEDAR_E_CALL, on->span.start, &k);
     if (e)
         e->fn = (enum cedar_fn)fn;
@@ -329,8 +366,16 @@ static struct cedar_expr *parse_dot(struct parser *p, struct cedar_expr *on)
     take(p);
     const struct cedar_token *name = look(p, 0);
     if (name->kind != CEDAR_T_IDENT) {
+        bool in_number = on->kind == CEDAR_E_LITERAL && on->value.kind == CEDAR_LONG;
         parse_expected(p, "an attribute's name",
-                       "a name with other characters is reached as [\"name\"]");
+                       in_number ? ADVICE_NUMBERS
+                                 : "a name with other characters is reached as [\"name\"]");
+        return NULL;
+    }
+    const char *advice = advice_find(ADVICE_MEMBER, name->text);
+    if (advice && look(p, 1)->kind == CEDAR_T_LPAREN) {
+        cedar_diag(p->diags, CEDAR_ERROR, "reserved-word", name->span, advice,
+                   "`%.*s` is an operator, not a method", STR(name->text));
         return NULL;
     }
     if (cedar_is_reserved(name->text)) {
@@ -599,7 +644,11 @@ static struct cedar_expr *parse_relation(struct parser *p)
         struct cedar_expr *right = parse_sum(p);
         e = right ? node2(p, kind, start, e, right) : NULL;
     } else if (look_kind(p) == CEDAR_T_ASSIGN) {
-        return fail(p, look(p, 0)->span, "operator", "write == to compare",
+        enum cedar_token_kind next = look(p, 1)->kind;
+        return fail(p, look(p, 0)->span, "operator",
+                    next == CEDAR_T_GT   ? "write >= to compare; for `a implies b` write !a || b"
+                    : next == CEDAR_T_LT ? "write <= to compare"
+                                         : "write == to compare",
                     "there is no operator `=`");
     }
     if (e && (comparison(p, &kind) || look_word(p, S("has")) || look_word(p, S("like")) ||

@@ -32,8 +32,20 @@ static bool take_uid(struct parser *p, enum cedar_var var, struct cedar_uid_at *
     uint32_t start = look(p, 0)->span.start;
     struct cedar_span span;
     if (look_kind(p) != CEDAR_T_IDENT || look(p, 1)->kind != CEDAR_T_PATH)
-        return parse_expected(p, "an entity", "an entity is written as Type::\"id\"");
-    if (!parse_path(p, &out->uid.type, &span) || !parse_entity_id(p, &out->uid.id))
+        return parse_unfit(p, ADVICE_ENTITY, "an entity",
+                           look_kind(p) == CEDAR_T_STRING ? "put its type in front: Type::\"id\""
+                                                          : "an entity is written as Type::\"id\"");
+    if (!parse_path(p, &out->uid.type, &span))
+        return false;
+    if (look_kind(p) != CEDAR_T_PATH) {
+        str id = cedar_name_base(out->uid.type);
+        str type = str_take(out->uid.type, out->uid.type.n - id.n);
+        str help = str_fmt(p->arena, "put the id in quotes: %.*s\"%.*s\"", STR(type), STR(id));
+        cedar_diag(p->diags, CEDAR_ERROR, "syntax", span, help.p,
+                   "expected an entity, found the type `%.*s`", STR(out->uid.type));
+        return false;
+    }
+    if (!parse_entity_id(p, &out->uid.id))
         return false;
     out->span = span_from(p, start);
     if (var == CEDAR_ACTION && !is_action_type(out->uid.type))
@@ -54,7 +66,7 @@ static bool take_uid_list(struct parser *p, enum cedar_var var, struct cedar_sco
         if (!take_uid(p, var, &scope->uids[scope->uid_count]))
             return false;
         for (; parens > 0; parens--) {
-            if (!parse_token(p, CEDAR_T_RPAREN, ""))
+            if (!parse_token(p, CEDAR_T_RPAREN, "close the parenthesis"))
                 return false;
         }
         scope->uid_count++;
@@ -90,7 +102,10 @@ static bool parse_target(struct parser *p, enum cedar_var var, struct cedar_scop
             return false;
     }
     for (; parens > 0; parens--) {
-        if (!parse_token(p, CEDAR_T_RPAREN, ""))
+        if (!parse_token(p, CEDAR_T_RPAREN,
+                         var == CEDAR_ACTION
+                             ? "a list of actions is written as [Action::\"a\", Action::\"b\"]"
+                             : "close the parenthesis"))
             return false;
     }
     return true;
@@ -103,6 +118,9 @@ static bool parse_is(struct parser *p, enum cedar_var var, struct cedar_scope *s
         return scope_error(p, word->span, "use action == or action in",
                            "`is` cannot test the action");
     scope->op = CEDAR_SCOPE_IS;
+    if (look_kind(p) != CEDAR_T_IDENT)
+        return parse_unfit(p, ADVICE_TYPE, "an entity type",
+                           "write it as `is Type`, without quotes");
     if (!parse_path(p, &scope->type, &scope->type_span))
         return false;
     if (look_kind(p) == CEDAR_T_EQ)
@@ -156,7 +174,9 @@ bool parse_scopes(struct parser *p, struct cedar_policy *policy)
         policy->is_template |= policy->scope[var].slot != CEDAR_SLOT_NONE;
         bool comma = take_if(p, CEDAR_T_COMMA);
         if (!comma && var < CEDAR_RESOURCE)
-            return parse_expected(p, "`,`", help);
+            return parse_unfit(p, ADVICE_SCOPE, "`,`", help);
     }
-    return parse_token(p, CEDAR_T_RPAREN, help);
+    if (!take_if(p, CEDAR_T_RPAREN))
+        return parse_unfit(p, ADVICE_SCOPE, "`)`", help);
+    return true;
 }

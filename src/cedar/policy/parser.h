@@ -3,6 +3,7 @@
  * A function that returns false or NULL has reported why; its caller gives up the policy, and
  * parsing goes on after the next semicolon. */
 #pragma once
+#include "cedar/policy/advice.h"
 #include "cedar/policy/ast.h"
 
 struct parser {
@@ -49,7 +50,11 @@ static inline struct cedar_span span_from(const struct parser *p, uint32_t start
 
 /* Reports "expected X, found Y" at the present token. Returns false. */
 bool parse_expected(struct parser *p, const char *what, const char *help);
+/* The same, with the advice for what was found at this place; help where there is none. */
+bool parse_unfit(struct parser *p, enum advice_place place, const char *what, const char *help);
 MUST_USE bool parse_token(struct parser *p, enum cedar_token_kind kind, const char *help);
+/* The same behind an expression that should have gone on with an operator, or ended. */
+bool parse_operator(struct parser *p, const char *what);
 /* A string token, unescaped. */
 MUST_USE bool parse_string(struct parser *p, str *out);
 /* Reports a reserved word used as a name. */

@@ -260,24 +260,62 @@ static bool lex_sign(struct lexer *l)
     return false;
 }
 
+/* Characters that people write, and what to write instead. A quote takes what it encloses on its
+ * line along, so that it is said once. */
+static const struct {
+    str text, close;
+    const char *help;
+} odd_characters[] = {
+    {S("'"), S("'"), "text stands in double quotes: \"text\""},
+    {S("`"), S("`"), "text stands in double quotes: \"text\""},
+    {S("\xe2\x80\x9c"), S("\xe2\x80\x9d"), "text stands in straight quotes: \"text\""},
+    {S("\xe2\x80\x98"), S("\xe2\x80\x99"), "text stands in straight double quotes: \"text\""},
+    {S("&"), S(""), "write && for and"},
+    {S("|"), S(""), "write || for or"},
+    {S("#"), S(""), "comments begin with //"},
+    {S("\xe2\x89\xa0"), S(""), "write !="},
+    {S("\xe2\x89\xa4"), S(""), "write <="},
+    {S("\xe2\x89\xa5"), S(""), "write >="},
+    {S("\xef\xbb\xbf"), S(""), "save the file without a byte order mark"},
+};
+
+enum { QUOTE_BYTES_MAX = 100 }; /* how far the end of a quote is looked for */
+
+/* The help for c; what a quote encloses is stepped over. */
+static const char *odd_help(struct lexer *l, str c)
+{
+    for (size_t i = 0; i < sizeof odd_characters / sizeof odd_characters[0]; i++) {
+        if (!str_eq(c, odd_characters[i].text))
+            continue;
+        str line = str_take(str_skip(l->text, l->at), QUOTE_BYTES_MAX), rest;
+        (void)str_cut(line, '\n', &line, &rest);
+        ptrdiff_t close = odd_characters[i].close.n ? str_find(line, odd_characters[i].close) : -1;
+        if (close >= 0)
+            l->at += (size_t)close + odd_characters[i].close.n;
+        return odd_characters[i].help;
+    }
+    return c.n == 1 && ((unsigned char)c.p[0] < 0x20 || c.p[0] == 0x7f)
+               ? "remove it"
+               : "such characters belong in strings and comments only";
+}
+
 static void bad_character(struct lexer *l)
 {
     size_t start = l->at++;
     while (l->at < l->text.n && (l->text.p[l->at] & 0xc0) == 0x80)
         l->at++;
     str c = str_of(l->text.p + start, l->at - start);
+    const char *help = odd_help(l, c);
     struct cedar_span span = {(uint32_t)start, (uint32_t)l->at};
     if (str_eq(c, S("\xef\xbb\xbf")))
-        cedar_diag(l->diags, CEDAR_ERROR, "character", span,
-                   "save the file without a byte order mark",
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span, help,
                    "a byte order mark is no part of the language");
-    else if (c.n == 1 && (c.p[0] < 0x20 || c.p[0] == 0x7f))
-        cedar_diag(l->diags, CEDAR_ERROR, "character", span, "remove it",
-                   "control character 0x%02x", (unsigned)(unsigned char)c.p[0]);
+    else if (c.n == 1 && ((unsigned char)c.p[0] < 0x20 || c.p[0] == 0x7f))
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span, help, "control character 0x%02x",
+                   (unsigned)(unsigned char)c.p[0]);
     else
-        cedar_diag(l->diags, CEDAR_ERROR, "character", span,
-                   "such characters belong in strings and comments only",
-                   "unexpected character `%.*s`", STR(c));
+        cedar_diag(l->diags, CEDAR_ERROR, "character", span, help, "unexpected character `%.*s`",
+                   STR(c));
 }
 
 /* False to stop: what follows an open string would only be noise. */
