@@ -39,7 +39,7 @@ class Bench:
         peers = self.top / "build/peers"
         go = peers / "cedar-go-bench"
         self.commands = {"ambit": [self.top / "build/lto/src/cedar/cedar_bench"],
-                         "crate": [peers / "cedar-crate/release/cedar-crate-bench"],
+                         "crate": [peers / "cedar-crate-bench/release/cedar-crate-bench"],
                          **{name: [go, name] for name in ("cedar-go", "opa", "casbin")}}
         chosen = {"ambit", *options.peers.split(",")}
         self.commands = {k: v for k, v in self.commands.items() if k in chosen and v[0].exists()}
