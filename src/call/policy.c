@@ -119,7 +119,7 @@ static bool compile(struct policy_set *p, struct err *err)
         ARENA_ARRAY(&p->arena, const struct cedar_policies *, p->texts_n);
     for (size_t i = 0; i < p->texts_n; i++)
         texts[i] = &p->texts[i];
-    p->set = cedar_compile(texts, p->texts_n, p->seed, err);
+    p->set = cedar_compile_typed(p->schema, texts, p->texts_n, p->seed, err);
     return p->set != NULL;
 }
 

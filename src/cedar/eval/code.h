@@ -6,6 +6,7 @@
  * mostly in the cache. */
 #pragma once
 #include "cedar/cedar.h"
+#include "cedar/schema/schema.h"
 #include "cedar/value/hash.h"
 
 enum op {
@@ -42,6 +43,7 @@ enum op {
     OP_RECORD, /* of the top wide values, named names[arg ..] */
     OP_CALL,   /* function arg, of the top wide values */
     OP_FAIL,
+    OP_TYPED,       /* test, TYPED_SAME .. TYPED_GE: the top two, most likely both of kind path */
     OP_AND,         /* top false: jump to arg, keeping it; true: pop */
     OP_OR,          /* top true: jump to arg, keeping it; false: pop */
     OP_BOOL,        /* top must be a bool */
@@ -65,6 +67,24 @@ enum test {
     TEST_IN_KEY, /* keys[arg] */
     TEST_LIKE,   /* patterns[arg] */
     TEST_IN_SET, /* consts[arg].contains(it) */
+    TEST_HOLDS,  /* the variable arg, an entity, is in it */
+    /* Typed: the schema says of what kind it is. It is looked at all the same, in one comparison,
+     * and a value of another kind is given to the test above that means the same. */
+    TYPED_SAME, /* TEST_EQ of strings, to TYPED_GE in the order of TEST_EQ .. */
+    TYPED_OTHER,
+    TYPED_LT, /* of longs, datetimes, durations */
+    TYPED_LE,
+    TYPED_GT,
+    TYPED_GE,
+    TYPED_NUMBER,       /* TEST_EQ of what is compared by its number */
+    TYPED_OTHER_NUMBER, /* TEST_NE */
+    TYPED_ENTITY,       /* TEST_EQ of entities */
+    TYPED_OTHER_ENTITY, /* TEST_NE */
+    TYPED_IS_VAR,       /* TEST_EQ: an entity, with the variable arg */
+    TYPED_BOOL,         /* TEST_TRUE */
+    TYPED_HAS,          /* TEST_HAS of a record */
+    TYPED_LIKE,         /* TEST_LIKE */
+    TYPED_IN_SET,       /* TEST_IN_SET of a few strings */
 };
 
 enum { PATH_NAMES_MAX = 4 };
@@ -84,6 +104,19 @@ struct key {
     const struct cedar_uid *uid;
 };
 
+/* Where a name most likely stands in a record: nowhere known if low > high. */
+struct hint {
+    uint8_t low, high;
+};
+#define NO_HINT ((struct hint){1, 0})
+
+enum { TYPES_SEEN = 8 };
+/* What a value may be, by the schema; only the first few of many: it is a guess all the same. */
+struct guess {
+    const struct ctype *types[TYPES_SEEN];
+    size_t count;
+};
+
 struct code_tables;
 struct code {
     struct arena *keep;         /* what constants and names point to */
@@ -96,11 +129,15 @@ struct code {
     size_t const_count, const_cap;
     str *names;
     size_t name_count, name_cap;
+    struct hint *hints; /* of each name */
+    size_t hint_count, hint_cap;
     struct key *keys;
     size_t key_count, key_cap;
     const struct cedar_pattern **patterns;
     size_t pattern_count, pattern_cap;
-    size_t stack, stack_max; /* while compiling: now, and the most ever */
+    size_t stack, stack_max;     /* while compiling: now, and the most ever */
+    const struct schema *schema; /* while compiling, and vars: NULL: nothing is known of types */
+    struct guess vars[4];        /* in the policy at hand, by enum cedar_var */
 };
 
 /* ---- code_tables.c ---- */
@@ -108,7 +145,20 @@ struct code_tables *code_tables_new(struct arena *a);
 /* Each gives the place of an equal one, adding it where there is none. */
 uint32_t code_const(struct code *c, const struct cedar_value *v);
 uint32_t code_names(struct code *c, const str *names, size_t n);
+/* The same with a hint for each. */
+uint32_t code_path_names(struct code *c, const str *names, const struct hint *hints, size_t n);
 uint32_t code_key(struct code *c, const struct cedar_uid *uid);
+
+/* ---- code_types.c: what the schema tells of a policy's expressions ---- */
+/* Sets c->vars to what the scope admits. Does nothing without a schema. */
+void code_types_begin(struct code *c, const struct cedar_policy *p);
+/* Goes from what holds an attribute to the attribute. */
+struct hint code_types_step(const struct code *c, struct guess *g, str name);
+/* CEDAR_NONE: not known, or not always the same. */
+enum cedar_kind code_types_kind(const struct guess *g);
+/* Of a variable or a chain of attributes of one; false for anything else. */
+bool code_types_guess(const struct code *c, const struct cedar_expr *e, struct guess *out);
+enum cedar_kind code_types_of(const struct code *c, const struct cedar_expr *e);
 
 /* ---- compile.c: append the code of an expression, or of all conditions of a policy ---- */
 void code_expr(struct code *c, const struct cedar_expr *e);

@@ -129,10 +129,13 @@ static str one_name(struct code *c, str name)
     return kept;
 }
 
-static bool same_names(const str *a, const str *b, size_t n)
+static bool same_names(const struct code *c, uint32_t first, const str *names,
+                       const struct hint *hints, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!str_eq(a[i], b[i]))
+        const struct hint *had = &c->hints[first + i];
+        if (!str_eq(c->names[first + i], names[i]) || had->low != hints[i].low ||
+            had->high != hints[i].high)
             return false;
     }
     return true;
@@ -140,23 +143,33 @@ static bool same_names(const str *a, const str *b, size_t n)
 
 uint32_t code_names(struct code *c, const str *names, size_t n)
 {
+    struct hint *none = ARENA_ARRAY(c->grow, struct hint, n);
+    for (size_t i = 0; i < n; i++)
+        none[i] = NO_HINT;
+    return code_path_names(c, names, none, n);
+}
+
+uint32_t code_path_names(struct code *c, const str *names, const struct hint *hints, size_t n)
+{
     struct code_tables *t = c->tables;
     struct name_range range = {(uint32_t)c->name_count, (uint32_t)n};
     if (t) {
         uint64_t hash = c->seed ^ n;
         uint32_t number;
         for (size_t i = 0; i < n; i++)
-            hash = hash_bytes(hash, names[i]);
+            hash = hash_bytes(hash ^ ((uint64_t)hints[i].low << 8 | hints[i].high), names[i]);
         for (size_t i = hash; table_next(&t->ranges, hash, &i, &number);) {
             const struct name_range *had = &t->known_ranges[number];
-            if (had->n == n && same_names(c->names + had->first, names, n))
+            if (had->n == n && same_names(c, had->first, names, hints, n))
                 return had->first;
         }
         table_add(t->arena, &t->ranges, hash, (uint32_t)t->range_count);
         PUSH(t->arena, t->known_ranges, t->range_count, t->range_cap, range);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         PUSH(c->grow, c->names, c->name_count, c->name_cap, t ? one_name(c, names[i]) : names[i]);
+        PUSH(c->grow, c->hints, c->hint_count, c->hint_cap, hints[i]);
+    }
     return range.first;
 }
 

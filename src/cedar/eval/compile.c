@@ -85,6 +85,14 @@ static void code_kids(struct code *c, const struct cedar_expr *e)
         code_expr(c, e->kids[i]);
 }
 
+/* Whatever it is given, if it does not fail. */
+static bool is_always_bool(const struct cedar_expr *e)
+{
+    return (e->kind >= CEDAR_E_AND && e->kind <= CEDAR_E_IN && e->kind != CEDAR_E_NEG) ||
+           (e->kind >= CEDAR_E_HAS && e->kind <= CEDAR_E_IS) ||
+           (e->kind >= CEDAR_E_CONTAINS && e->kind <= CEDAR_E_HAS_TAG);
+}
+
 /* Jumps of one chain are linked through their arg until the end is known. */
 static void code_chain(struct code *c, const struct cedar_expr *e, enum op op)
 {
@@ -96,7 +104,8 @@ static void code_chain(struct code *c, const struct cedar_expr *e, enum op op)
         stack_moves(c, 1, 0);
     }
     code_expr(c, e->kids[e->kid_count - 1]);
-    emit(c, OP_BOOL, 0, 0);
+    if (!is_always_bool(e->kids[e->kid_count - 1]))
+        emit(c, OP_BOOL, 0, 0);
     while (last != NONE) {
         uint32_t before = c->instrs[last].arg;
         land_here(c, last);
@@ -156,9 +165,11 @@ static void code_is(struct code *c, const struct cedar_expr *e)
 }
 
 /* A variable, or up to PATH_NAMES_MAX attributes of one. Deeper chains go on with OP_ATTR. */
-static bool path_of(struct code *c, const struct cedar_expr *e, struct instr *out, uint32_t *first)
+static bool path_of(struct code *c, const struct cedar_expr *e, struct instr *out, uint32_t *first,
+                    enum cedar_kind *kind)
 {
     str names[PATH_NAMES_MAX];
+    struct hint hints[PATH_NAMES_MAX];
     size_t n = PATH_NAMES_MAX;
     for (; e->kind == CEDAR_E_ATTR && n > 0; e = e->kids[0])
         names[--n] = e->name;
@@ -166,14 +177,19 @@ static bool path_of(struct code *c, const struct cedar_expr *e, struct instr *ou
         return false;
     out->var = (uint8_t)e->var;
     out->path = (uint8_t)(PATH_NAMES_MAX - n);
-    *first = code_names(c, names + n, out->path);
+    struct guess g = c->vars[e->var];
+    for (size_t i = n; i < PATH_NAMES_MAX; i++)
+        hints[i] = code_types_step(c, &g, names[i]);
+    *first = code_path_names(c, names + n, hints + n, out->path);
+    *kind = code_types_kind(&g);
     return true;
 }
 
 static bool code_path(struct code *c, const struct cedar_expr *e)
 {
     struct instr i = {.op = OP_PATH};
-    if (!path_of(c, e, &i, &i.arg))
+    enum cedar_kind kind;
+    if (!path_of(c, e, &i, &i.arg, &kind))
         return false;
     i.wide = i.path;
     PUSH(c->grow, c->instrs, c->count, c->cap, i);
@@ -215,12 +231,77 @@ static void code_composite(struct code *c, const struct cedar_expr *e)
 
 /* ---- tests ---- */
 
+static bool is_entity_var(const struct cedar_expr *e)
+{
+    return e->kind == CEDAR_E_VAR && e->var != CEDAR_CONTEXT;
+}
+
+static bool is_number(enum cedar_kind kind)
+{
+    return kind == CEDAR_LONG || kind == CEDAR_DATETIME || kind == CEDAR_DURATION;
+}
+
+/* TYPED_SAME .. TYPED_OTHER_ENTITY for a comparison of two values of one kind; test where there is
+ * none. */
+static uint8_t typed_comparison(uint8_t test, enum cedar_kind kind)
+{
+    if (test > TEST_NE)
+        return is_number(kind) ? (uint8_t)(test - TEST_EQ + TYPED_SAME) : test;
+    if (kind == CEDAR_STRING)
+        return (uint8_t)(TYPED_SAME + test);
+    if (kind == CEDAR_ENTITY)
+        return (uint8_t)(TYPED_ENTITY + test);
+    return is_number(kind) || kind == CEDAR_DECIMAL ? (uint8_t)(TYPED_NUMBER + test) : test;
+}
+
+static bool is_few_strings(const struct cedar_value *set)
+{
+    enum { FEW = 8 };
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (set->items[i].kind != CEDAR_STRING)
+            return false;
+    }
+    return set->n <= FEW;
+}
+
+/* The test that is made for what the schema says the path leads to. */
+static uint8_t typed_test(const struct code *c, const struct instr *i, enum cedar_kind kind)
+{
+    if (i->test <= TEST_GE)
+        return c->consts[i->arg].kind == kind ? typed_comparison(i->test, kind) : i->test;
+    if (i->test == TEST_TRUE && kind == CEDAR_BOOL)
+        return TYPED_BOOL;
+    if (i->test == TEST_HAS && kind == CEDAR_RECORD)
+        return TYPED_HAS;
+    if (i->test == TEST_LIKE && kind == CEDAR_STRING)
+        return TYPED_LIKE;
+    if (i->test == TEST_IN_SET && kind == CEDAR_STRING && is_few_strings(&c->consts[i->arg]))
+        return TYPED_IN_SET;
+    return i->test;
+}
+
+/* `path has name`: the name, with where the path's type has it. */
+static uint32_t has_name(struct code *c, const struct cedar_expr *e)
+{
+    struct guess g;
+    struct hint hint = NO_HINT;
+    if (code_types_guess(c, e->kids[0], &g))
+        hint = code_types_step(c, &g, e->names[0]);
+    return code_path_names(c, e->names, &hint, 1);
+}
+
 /* Which part of the test is the path, and what the other part is to it. */
 static const struct cedar_expr *test_of(struct code *c, const struct cedar_expr *e, struct instr *i)
 {
     struct cedar_value v;
     switch (e->kind) {
     case CEDAR_E_EQ:
+        if (is_entity_var(e->kids[1]) && code_types_of(c, e->kids[0]) == CEDAR_ENTITY) {
+            i->test = TYPED_IS_VAR;
+            i->arg = e->kids[1]->var;
+            return e->kids[0];
+        }
+        __attribute__((fallthrough));
     case CEDAR_E_NE:
     case CEDAR_E_LT:
     case CEDAR_E_LE:
@@ -238,10 +319,17 @@ static const struct cedar_expr *test_of(struct code *c, const struct cedar_expr 
         i->arg = code_const(c, &v);
         return e->kids[1];
     case CEDAR_E_HAS:
+        if (e->name_count != 1)
+            return NULL;
         i->test = TEST_HAS;
-        i->arg = code_names(c, e->names, 1);
-        return e->name_count == 1 ? e->kids[0] : NULL;
+        i->arg = has_name(c, e);
+        return e->kids[0];
     case CEDAR_E_IN:
+        if (is_entity_var(e->kids[0]) && e->kids[1]->kind == CEDAR_E_ATTR) {
+            i->test = TEST_HOLDS;
+            i->arg = e->kids[0]->var;
+            return e->kids[1];
+        }
         if (e->kids[1]->kind != CEDAR_E_LITERAL || e->kids[1]->value.kind != CEDAR_ENTITY)
             return NULL;
         i->test = TEST_IN_KEY;
@@ -262,8 +350,10 @@ static bool code_test(struct code *c, const struct cedar_expr *e, enum op op)
 {
     struct instr i = {.op = (uint8_t)op};
     const struct cedar_expr *path = test_of(c, e, &i);
-    if (!path || !path_of(c, path, &i, &i.wide))
+    enum cedar_kind kind;
+    if (!path || !path_of(c, path, &i, &i.wide, &kind))
         return false;
+    i.test = typed_test(c, &i, kind);
     PUSH(c->grow, c->instrs, c->count, c->cap, i);
     stack_moves(c, 0, op == OP_TEST);
     return true;
@@ -289,6 +379,20 @@ static const uint8_t plain_ops[] = {
 
 _Static_assert(CEDAR_E_GE - CEDAR_E_EQ == OP_GE - OP_EQ && TEST_GE - TEST_EQ == OP_GE - OP_EQ,
                "comparisons stand in the same order everywhere");
+
+/* A comparison of two values on the stack. */
+static bool code_typed(struct code *c, const struct cedar_expr *e)
+{
+    if (!c->schema || e->kind < CEDAR_E_EQ || e->kind > CEDAR_E_GE)
+        return false;
+    enum cedar_kind kind = code_types_of(c, e->kids[0]);
+    uint8_t test = (uint8_t)(TEST_EQ + (e->kind - CEDAR_E_EQ));
+    struct instr i = {.op = OP_TYPED, .test = typed_comparison(test, kind), .path = (uint8_t)kind};
+    if (i.test == test || code_types_of(c, e->kids[1]) != kind)
+        return false;
+    PUSH(c->grow, c->instrs, c->count, c->cap, i);
+    return true;
+}
 
 void code_expr(struct code *c, const struct cedar_expr *e)
 {
@@ -342,7 +446,8 @@ void code_expr(struct code *c, const struct cedar_expr *e)
         return;
     default:
         code_kids(c, e);
-        emit(c, plain_ops[e->kind], 0, 0);
+        if (!code_typed(c, e))
+            emit(c, plain_ops[e->kind], 0, 0);
         stack_moves(c, e->kid_count, 1);
     }
 }
@@ -367,6 +472,7 @@ static void code_condition(struct code *c, const struct cedar_expr *e, bool unle
 
 void code_conditions(struct code *c, const struct cedar_policy *p)
 {
+    code_types_begin(c, p);
     for (size_t i = 0; i < p->condition_count; i++)
         code_condition(c, p->conditions[i].body, p->conditions[i].unless);
 }

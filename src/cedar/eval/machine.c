@@ -96,18 +96,33 @@ static bool no_attr(const char *what, const struct cedar_uid *uid, str name, str
                      STR(uid->id), what, STR(name));
 }
 
+/* cedar_record_get, which looks first where the name most likely is. */
+static inline const struct cedar_value *get_near(const struct cedar_value *record, str name,
+                                                 struct hint hint)
+{
+    if (record->kind == CEDAR_RECORD) {
+        for (uint32_t i = hint.low; i <= hint.high && i < record->n; i++) {
+            if (same_bytes(record->fields[i].name, name))
+                return &record->fields[i].value;
+        }
+    }
+    return cedar_record_get(record, name);
+}
+
 /* NULL: it has none. */
-static inline const struct cedar_value *attribute(struct machine *m, str name,
+static inline const struct cedar_value *attribute(struct machine *m, uint32_t at,
                                                   const struct cedar_value *v, struct err *err)
 {
     const struct cedar_value *found = NULL;
+    str name = m->code->names[at];
+    struct hint hint = m->code->hints[at];
     if (v->kind == CEDAR_RECORD) {
-        found = cedar_record_get(v, name);
+        found = get_near(v, name, hint);
         if (!found)
             err_input(err, "record does not have the attribute `%.*s`", STR(name));
     } else if (v->kind == CEDAR_ENTITY) {
         const struct cedar_entity *e = entity_of(m, v->uid);
-        found = e ? cedar_record_get(&e->attrs, name) : NULL;
+        found = e ? get_near(&e->attrs, name, hint) : NULL;
         if (!e)
             no_entity(v->uid, err);
         else if (!found)
@@ -130,7 +145,7 @@ static inline const struct cedar_value *path(struct machine *m, uint8_t var, uin
     if (m->path_keys[at] == key)
         return m->paths[at];
     for (size_t i = 0; i < n && v; i++)
-        v = attribute(m, m->code->names[first + i], v, err);
+        v = attribute(m, first + (uint32_t)i, v, err);
     if (v) {
         m->path_keys[at] = key;
         m->paths[at] = v;
@@ -338,12 +353,61 @@ static bool like(const struct cedar_pattern *p, struct cedar_value *v, struct er
 
 /* ---- tests ---- */
 
+/* The language's `in`, for a uid whose hash is not known. */
+static inline bool subject_in_uid(const struct machine *m, const struct subject *s,
+                                  const struct cedar_uid *uid)
+{
+    enum { FEW = 8 };
+    if (cedar_uid_eq(s->uid, uid))
+        return true;
+    if (s->ancestor_count > FEW) {
+        struct key key = {hash_uid(m->code->seed, uid), uid};
+        return subject_in(s, key.hash, &key);
+    }
+    for (size_t i = 0; i < s->ancestor_count; i++) {
+        if (cedar_uid_eq(s->ancestors[i].uid, uid))
+            return true;
+    }
+    return false;
+}
+
+/* `var in right`. */
+static bool holds(struct machine *m, const struct cedar_value *right, enum cedar_var var, bool *out,
+                  struct err *err)
+{
+    const struct subject *s = subject_known(m, var);
+    bool found = false;
+    if (right->kind == CEDAR_ENTITY) {
+        *out = subject_in_uid(m, s, right->uid);
+        return true;
+    }
+    if (right->kind != CEDAR_SET)
+        return type_error("an entity or a set of entities", right, err);
+    for (uint32_t i = 0; i < right->n; i++) {
+        if (!want(CEDAR_ENTITY, &right->items[i], err))
+            return false;
+    }
+    for (uint32_t i = 0; i < right->n && !found; i++)
+        found = subject_in_uid(m, s, right->items[i].uid);
+    *out = found;
+    return true;
+}
+
 static inline bool is_equal(const struct cedar_value *a, const struct cedar_value *b)
 {
     if (a->kind == CEDAR_STRING && b->kind == CEDAR_STRING)
         return same_bytes(cedar_str(*a), cedar_str(*b));
     return cedar_value_eq(a, b);
 }
+
+/* What typed tests mean for values of other kinds. */
+static const uint8_t untyped[] = {
+    [TYPED_SAME] = TEST_EQ,         [TYPED_OTHER] = TEST_NE,        [TYPED_LT] = TEST_LT,
+    [TYPED_LE] = TEST_LE,           [TYPED_GT] = TEST_GT,           [TYPED_GE] = TEST_GE,
+    [TYPED_NUMBER] = TEST_EQ,       [TYPED_OTHER_NUMBER] = TEST_NE, [TYPED_ENTITY] = TEST_EQ,
+    [TYPED_OTHER_ENTITY] = TEST_NE, [TYPED_IS_VAR] = TEST_EQ,       [TYPED_BOOL] = TEST_TRUE,
+    [TYPED_HAS] = TEST_HAS,         [TYPED_LIKE] = TEST_LIKE,       [TYPED_IN_SET] = TEST_IN_SET,
+};
 
 /* The rarer tests. */
 static __attribute__((noinline)) bool test_other(struct machine *m, const struct instr *i,
@@ -353,20 +417,99 @@ static __attribute__((noinline)) bool test_other(struct machine *m, const struct
     const struct code *c = m->code;
     struct cedar_value v = *found;
     bool ok = true;
-    if (i->test <= TEST_GE)
-        ok = compare((enum op)(i->test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
-    else if (i->test == TEST_TRUE)
+    uint8_t test = i->test < TYPED_SAME ? i->test : untyped[i->test];
+    if (i->test == TEST_HOLDS)
+        return holds(m, found, (enum cedar_var)i->arg, out, err);
+    if (i->test == TYPED_IS_VAR)
+        v = cedar_bool(cedar_value_eq(found, &m->vars[i->arg]));
+    else if (test <= TEST_GE)
+        ok = compare((enum op)(test - TEST_EQ + OP_EQ), &v, &c->consts[i->arg], err);
+    else if (test == TEST_TRUE)
         ok = want(CEDAR_BOOL, &v, err);
-    else if (i->test == TEST_HAS)
+    else if (test == TEST_HAS)
         ok = has(m, c->names + i->arg, 1, &v, err);
-    else if (i->test == TEST_IN_KEY)
+    else if (test == TEST_IN_KEY)
         ok = in_key(m, &c->keys[i->arg], &v, err);
-    else if (i->test == TEST_LIKE)
+    else if (test == TEST_LIKE)
         ok = like(c->patterns[i->arg], &v, err);
     else
         v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v));
     *out = v.b;
     return ok;
+}
+
+/* Operands of test, TYPED_SAME .. TYPED_OTHER_ENTITY, both of its kind. */
+static inline bool typed_compare(uint8_t test, const struct cedar_value *a,
+                                 const struct cedar_value *b)
+{
+    switch (test) {
+    case TYPED_SAME:
+        return same_bytes(cedar_str(*a), cedar_str(*b));
+    case TYPED_OTHER:
+        return !same_bytes(cedar_str(*a), cedar_str(*b));
+    case TYPED_LT:
+        return a->i < b->i;
+    case TYPED_LE:
+        return a->i <= b->i;
+    case TYPED_GT:
+        return a->i > b->i;
+    case TYPED_GE:
+        return a->i >= b->i;
+    case TYPED_NUMBER:
+        return a->i == b->i;
+    case TYPED_OTHER_NUMBER:
+        return a->i != b->i;
+    case TYPED_ENTITY:
+        return cedar_uid_eq(a->uid, b->uid);
+    default: /* TYPED_OTHER_ENTITY */
+        return !cedar_uid_eq(a->uid, b->uid);
+    }
+}
+
+static inline bool is_among(const struct cedar_value *set, const struct cedar_value *string)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (same_bytes(cedar_str(set->items[i]), cedar_str(*string)))
+            return true;
+    }
+    return false;
+}
+
+/* False: not of the kind it is made for. */
+static inline bool test_typed(struct machine *m, const struct instr *i,
+                              const struct cedar_value *found, bool *out)
+{
+    const struct code *c = m->code;
+    switch ((enum test)i->test) {
+    case TYPED_IS_VAR:
+        if (found->kind != CEDAR_ENTITY)
+            return false;
+        *out = cedar_uid_eq(found->uid, m->vars[i->arg].uid);
+        return true;
+    case TYPED_BOOL:
+        if (found->kind != CEDAR_BOOL)
+            return false;
+        *out = found->b;
+        return true;
+    case TYPED_HAS:
+        *out = get_near(found, c->names[i->arg], c->hints[i->arg]) != NULL;
+        return found->kind == CEDAR_RECORD;
+    case TYPED_LIKE:
+        if (found->kind != CEDAR_STRING)
+            return false;
+        *out = cedar_pattern_match(c->patterns[i->arg], cedar_str(*found));
+        return true;
+    case TYPED_IN_SET:
+        if (found->kind != CEDAR_STRING)
+            return false;
+        *out = is_among(&c->consts[i->arg], found);
+        return true;
+    default:
+        if (found->kind != c->consts[i->arg].kind)
+            return false;
+        *out = typed_compare(i->test, found, &c->consts[i->arg]);
+        return true;
+    }
 }
 
 static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
@@ -375,6 +518,8 @@ static inline bool test(struct machine *m, const struct instr *i, bool *out, str
     const struct cedar_value *right = &m->code->consts[i->arg];
     if (!found)
         return false;
+    if (i->test >= TYPED_SAME && test_typed(m, i, found, out))
+        return true;
     if (i->test <= TEST_NE) {
         *out = is_equal(found, right) == (i->test == TEST_EQ);
         return true;
@@ -401,7 +546,7 @@ static bool run_plain(struct machine *m, const struct instr *i, struct cedar_val
     bool b;
     switch ((enum op)i->op) {
     case OP_ATTR:
-        found = attribute(m, c->names[i->arg], v, err);
+        found = attribute(m, i->arg, v, err);
         if (found)
             *v = *found;
         return found != NULL;
@@ -520,6 +665,13 @@ enum outcome machine_run(struct machine *m, const struct instr *code, size_t cou
                 at = i->arg;
             else
                 top--;
+            break;
+        case OP_TYPED:
+            top--;
+            if (((top[-1].kind ^ i->path) | (top->kind ^ i->path)) == 0)
+                top[-1] = cedar_bool(typed_compare(i->test, &top[-1], top));
+            else if (!compare((enum op)(untyped[i->test] - TEST_EQ + OP_EQ), &top[-1], top, err))
+                return RUN_FAILED;
             break;
         case OP_FAIL:
             (void)err_input(err, "this part of the policy always fails");

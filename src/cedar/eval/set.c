@@ -9,14 +9,23 @@ static void keep_code(struct code *c)
     c->instrs = NULL;
     c->consts = arena_dup(c->keep, c->consts, c->const_count * sizeof *c->consts);
     c->names = arena_dup(c->keep, c->names, c->name_count * sizeof *c->names);
+    c->hints = arena_dup(c->keep, c->hints, c->hint_count * sizeof *c->hints);
     c->keys = arena_dup(c->keep, c->keys, c->key_count * sizeof *c->keys);
     c->patterns = arena_dup(c->keep, c->patterns, c->pattern_count * sizeof *c->patterns);
     c->grow = NULL;
     c->tables = NULL;
+    c->schema = NULL;
 }
 
 struct cedar_set *cedar_compile(const struct cedar_policies *const *texts, size_t text_count,
                                 uint64_t seed, struct err *err)
+{
+    return cedar_compile_typed(NULL, texts, text_count, seed, err);
+}
+
+struct cedar_set *cedar_compile_typed(const struct schema *schema,
+                                      const struct cedar_policies *const *texts, size_t text_count,
+                                      uint64_t seed, struct err *err)
 {
     size_t count = 0, n = 0;
     for (size_t t = 0; t < text_count; t++)
@@ -29,8 +38,11 @@ struct cedar_set *cedar_compile(const struct cedar_policies *const *texts, size_
     if (!set)
         abort();
     ARENA_SCOPE struct arena grow = {0};
-    set->code = (struct code){
-        .keep = &set->arena, .grow = &grow, .tables = code_tables_new(&grow), .seed = seed};
+    set->code = (struct code){.keep = &set->arena,
+                              .grow = &grow,
+                              .tables = code_tables_new(&grow),
+                              .seed = seed,
+                              .schema = schema};
     set->count = count;
     set->policies = ARENA_ARRAY(&set->arena, struct policy_source, count);
     for (size_t t = 0; t < text_count; t++) {

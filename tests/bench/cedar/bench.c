@@ -164,7 +164,7 @@ static struct cedar_set *load(struct bench *b, struct arena *a, str text)
         die_of_diags(&diags);
     double t2 = now_ms();
     const struct cedar_policies *texts[] = {ps};
-    struct cedar_set *set = cedar_compile(texts, 1, SEED, &err);
+    struct cedar_set *set = cedar_compile_typed(b->schema, texts, 1, SEED, &err);
     if (!set)
         die("compile", str_z(err.text));
     b->parse_ms += t1 - t0;
