@@ -144,8 +144,14 @@ static inline const struct cedar_value *path(struct machine *m, uint8_t var, uin
         return v;
     if (m->path_keys[at] == key)
         return m->paths[at];
-    for (size_t i = 0; i < n && v; i++)
-        v = attribute(m, first + (uint32_t)i, v, err);
+    for (size_t i = 0; i < n && v; i++) {
+        struct hint hint = m->code->hints[first + i];
+        if (v->kind == CEDAR_RECORD && hint.low < v->n &&
+            same_bytes(v->fields[hint.low].name, m->code->names[first + i]))
+            v = &v->fields[hint.low].value;
+        else
+            v = attribute(m, first + (uint32_t)i, v, err);
+    }
     if (v) {
         m->path_keys[at] = key;
         m->paths[at] = v;
@@ -480,6 +486,7 @@ static inline bool test_typed(struct machine *m, const struct instr *i,
                               const struct cedar_value *found, bool *out)
 {
     const struct code *c = m->code;
+    const struct cedar_value *right;
     switch ((enum test)i->test) {
     case TYPED_IS_VAR:
         if (found->kind != CEDAR_ENTITY)
@@ -505,9 +512,10 @@ static inline bool test_typed(struct machine *m, const struct instr *i,
         *out = is_among(&c->consts[i->arg], found);
         return true;
     default:
-        if (found->kind != c->consts[i->arg].kind)
+        right = &c->consts[i->arg];
+        if (found->kind != right->kind)
             return false;
-        *out = typed_compare(i->test, found, &c->consts[i->arg]);
+        *out = typed_compare(i->test, found, right);
         return true;
     }
 }
@@ -515,11 +523,11 @@ static inline bool test_typed(struct machine *m, const struct instr *i,
 static inline bool test(struct machine *m, const struct instr *i, bool *out, struct err *err)
 {
     const struct cedar_value *found = path(m, i->var, i->wide, i->path, err);
-    const struct cedar_value *right = &m->code->consts[i->arg];
     if (!found)
         return false;
-    if (i->test >= TYPED_SAME && test_typed(m, i, found, out))
-        return true;
+    if (i->test >= TYPED_SAME)
+        return test_typed(m, i, found, out) || test_other(m, i, found, out, err);
+    const struct cedar_value *right = &m->code->consts[i->arg];
     if (i->test <= TEST_NE) {
         *out = is_equal(found, right) == (i->test == TEST_EQ);
         return true;
@@ -637,6 +645,15 @@ enum outcome machine_run(struct machine *m, const struct instr *code, size_t cou
     bool b;
     for (size_t at = 0; at < count;) {
         const struct instr *i = &code[at++];
+        if (i->op >= OP_TEST && i->op <= OP_UNLESS_TEST) {
+            if (!test(m, i, &b, err))
+                return RUN_FAILED;
+            if (i->op == OP_TEST)
+                *top++ = cedar_bool(b);
+            else if (b == (i->op == OP_UNLESS_TEST))
+                return RUN_FALSE;
+            continue;
+        }
         switch ((enum op)i->op) {
         case OP_CONST:
             *top++ = c->consts[i->arg];
@@ -646,16 +663,6 @@ enum outcome machine_run(struct machine *m, const struct instr *code, size_t cou
             if (!found)
                 return RUN_FAILED;
             *top++ = *found;
-            break;
-        case OP_TEST:
-        case OP_WHEN_TEST:
-        case OP_UNLESS_TEST:
-            if (!test(m, i, &b, err))
-                return RUN_FAILED;
-            if (i->op == OP_TEST)
-                *top++ = cedar_bool(b);
-            else if (b == (i->op == OP_UNLESS_TEST))
-                return RUN_FALSE;
             break;
         case OP_AND:
         case OP_OR:
