@@ -49,7 +49,7 @@ static str guess_attr(struct checker *c, const struct ctype *t, str name)
 struct receiver {
     struct answer x;
     uint32_t number; /* 0: not asked for yet */
-    const struct cedar_expr *e;
+    const struct cedar_expr *e; /* NULL: such a link */
 };
 
 static uint32_t receiver_number(struct checker *c, struct receiver *r)
@@ -67,9 +67,9 @@ static str whose_record(struct checker *c, const struct receiver *r)
     struct buf b = {0};
     if (r->x.type->kind != CTYPE_RECORD)
         return (str){0};
-    while (e->kind == CEDAR_E_ATTR)
+    while (e && e->kind == CEDAR_E_ATTR)
         e = e->kids[0];
-    if (e->kind != CEDAR_E_VAR)
+    if (!e || e->kind != CEDAR_E_VAR)
         return (str){0};
     if (e->var != CEDAR_CONTEXT)
         return str_fmt(&c->scratch, ", with %s of type %.*s", cedar_var_names[e->var],

@@ -151,6 +151,7 @@ static const struct row rows[] = {
     {"context has nest.a.b && context.nest.a.b == 1", NULL},
     {"context has nest && context.nest.a.b == 1", "optional-attribute"},
     {"context has nest.x.b", "impossible-policy"},
+    {"principal.boss has home.zip.x", "optional-attribute"},
     {"!(principal has boss) || principal.boss == principal", "optional-attribute"},
     {"if principal has boss then principal.boss == principal else true", NULL},
     {"if principal has boss then true else principal.boss == principal", "optional-attribute"},
