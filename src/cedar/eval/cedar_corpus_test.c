@@ -1,10 +1,12 @@
 /* The official corpus (cedar-integration-tests, Apache-2.0): every request must get the decision,
- * the reasons and the errors that the official engine gave. The data is read from
+ * the reasons and the errors that the official engine gave, with policies compiled for the test's
+ * schema as without. The data is read from
  * $AMBIT_SHARED/cedar (or from an unpacked directory given as the argument) and is no part of this
  * repository; without it the test says so and is skipped. Sanitizer builds take every tenth test.
  */
 #include "cedar/value/entities_json.h"
 #include "cedar/eval/guard.h"
+#include "cedar/schema/schema.h"
 #include "cedar/testdata.h"
 
 #include <dirent.h>
@@ -19,7 +21,7 @@ enum { EVERY = 1 };
 enum { SEED = 12345, SHOWN_MAX = 20 };
 
 struct tally {
-    size_t tests, requests, agreed;
+    size_t tests, typed, requests, agreed;
     size_t shown;
 };
 
@@ -162,6 +164,18 @@ static bool load(struct arena *a, str base, const json *test, struct cedar_polic
            cedar_entities_seal(entities, err);
 }
 
+/* NULL: the test has none that can be read. */
+static const struct schema *read_schema(struct arena *a, str base, const json *test)
+{
+    str text;
+    struct cedar_diags diags;
+    const struct schema *schema;
+    if (!read_named(a, base, json_get_str(test, S("schema")), &text))
+        return NULL;
+    cedar_diags_init(&diags, a, S("schema"), text);
+    return schema_read(a, text, &schema, &diags) ? schema : NULL;
+}
+
 static void run_test(struct tally *t, str base, str folder, str name)
 {
     ARENA_SCOPE struct arena a = {0};
@@ -184,11 +198,16 @@ static void run_test(struct tally *t, str base, str folder, str name)
         return;
     }
     const struct cedar_policies *texts[] = {&policies};
-    struct cedar_set *set = cedar_compile(texts, 1, SEED, &err);
-    n = 0;
-    for (struct json_iter it = json_iter(json_get(test, S("requests"))); json_next(&it, NULL, &r);)
-        run_request(t, name, n++, set, &entities, r);
-    cedar_set_free(set);
+    const struct schema *schema = read_schema(&a, base, test);
+    t->typed += schema != NULL;
+    for (int typed = 0; typed <= (schema != NULL); typed++) {
+        struct cedar_set *set = cedar_compile_typed(typed ? schema : NULL, texts, 1, SEED, &err);
+        n = 0;
+        for (struct json_iter it = json_iter(json_get(test, S("requests")));
+             json_next(&it, NULL, &r);)
+            run_request(t, name, n++, set, &entities, r);
+        cedar_set_free(set);
+    }
 }
 
 static bool is_test(str name)
@@ -216,8 +235,9 @@ static bool run_folder(struct tally *t, const char *folder, str base, size_t eve
 
 static bool report(const char *what, const struct tally *t)
 {
-    printf("%s: %zu tests, %zu of %zu requests agree\n", what, t->tests, t->agreed, t->requests);
-    return t->agreed == t->requests && t->requests > 0;
+    printf("%s: %zu tests, %zu with a schema; %zu of %zu answers agree\n", what, t->tests, t->typed,
+           t->agreed, t->requests);
+    return t->agreed == t->requests && t->typed > 0;
 }
 
 static bool run_all(const char *root)

@@ -1,5 +1,7 @@
 /* The compiled evaluator against the naive one, on random expressions and policies: the same value,
- * or both fail. */
+ * or both fail; compiled with and without the schema, and for requests and entities that conform to
+ * it and for others. */
+#include "cedar/check/validate.h"
 #include "cedar/eval/naive.h"
 #include "cedar/testgen.h"
 
@@ -14,10 +16,10 @@ enum { ROUNDS = 300 };
 #else
 enum { ROUNDS = 4000 };
 #endif
-enum { EXPRESSIONS = 10, POLICIES = 4 };
+enum { EXPRESSIONS = 10, POLICIES = 4, SETS = 2 };
 
 struct tally {
-    size_t values, failures, satisfied, policy_errors, allows;
+    size_t values, failures, satisfied, policy_errors, allows, strict;
 };
 
 static const struct schema *read_schema(struct arena *a)
@@ -109,8 +111,76 @@ static void hold_modes(const struct cedar_set *set, const struct cedar_request *
     assert_int_equal(res.decision, closed ? CEDAR_ALLOW : CEDAR_DENY);
 }
 
-static void one_set(struct testgen *g, const struct cedar_entities *entities, struct arena *a,
-                    struct tally *t)
+/* ---- what does not conform ---- */
+
+/* Fields are lost, or become values of any type. */
+static struct cedar_value spoil(struct testgen *g, struct arena *a, const struct cedar_value *v)
+{
+    struct cedar_value out = *v;
+    struct cedar_field *fields = ARENA_ARRAY(a, struct cedar_field, v->n + 1);
+    size_t n = 0;
+    if (v->kind != CEDAR_RECORD)
+        return out;
+    for (uint32_t i = 0; i < v->n; i++) {
+        fields[n].name = v->fields[i].name;
+        fields[n].value = testgen_chance(g, 300)
+                              ? testgen_value(g, a, g->types[testgen_below(g, g->type_count)])
+                              : spoil(g, a, &v->fields[i].value);
+        n += !testgen_chance(g, 100);
+    }
+    if (testgen_chance(g, 300))
+        fields[n++] = (struct cedar_field){S("!"), cedar_long(1)};
+    assert_true(cedar_record_of(fields, n, &out));
+    return out;
+}
+
+static void spoil_entities(struct testgen *g, struct arena *a, const struct cedar_entities *from,
+                           struct cedar_entities *out)
+{
+    struct err err;
+    cedar_entities_init(out, a, NULL, from->seed);
+    for (size_t i = 0; i < from->count; i++) {
+        struct cedar_entity e = *from->items[i];
+        e.attrs = spoil(g, a, &e.attrs);
+        assert_true(cedar_entities_add(out, &e, &err));
+    }
+    assert_true(cedar_entities_seal(out, &err));
+}
+
+static struct cedar_request spoil_request(struct testgen *g, struct arena *a,
+                                          const struct cedar_request *from)
+{
+    struct cedar_request out = *from;
+    if (from->context) {
+        struct cedar_value *context = ARENA_NEW(a, struct cedar_value);
+        *context = spoil(g, a, from->context);
+        out.context = context;
+    }
+    if (testgen_chance(g, 200))
+        out.principal = from->resource;
+    if (testgen_chance(g, 200))
+        out.resource = from->principal;
+    return out;
+}
+
+/* ---- policies ---- */
+
+static void one_request(const struct cedar_policies *ps, struct cedar_set *const sets[2],
+                        const struct cedar_request *req, const struct cedar_entities *entities,
+                        struct arena *a, struct tally *t)
+{
+    struct cedar_response res;
+    struct err err;
+    struct naive n = {req, entities, a};
+    for (int i = 0; i < 2; i++) {
+        assert_true(cedar_authorize(sets[i], req, entities, a, &res, &err));
+        hold_response(ps, &n, &res, t);
+        hold_modes(sets[i], req, entities, a, &res);
+    }
+}
+
+static void one_set(struct testgen *g, const struct cedar_entities *entities,
+                    const struct cedar_entities *spoiled, struct arena *a, struct tally *t)
 {
     struct buf text = {0};
     struct cedar_diags d;
@@ -121,17 +191,17 @@ static void one_set(struct testgen *g, const struct cedar_entities *entities, st
     if (!cedar_policies_parse(a, S("random"), buf_str(&text), &ps, &d))
         fail_msg("does not parse: %.*s", STR(buf_str(&text)));
     const struct cedar_policies *texts[] = {&ps};
-    struct cedar_set *set = cedar_compile(texts, 1, 12345, &err);
-    assert_non_null(set);
+    struct cedar_set *sets[] = {cedar_compile(texts, 1, 12345, &err),
+                                cedar_compile_typed(g->schema, texts, 1, 12345, &err)};
+    assert_true(sets[0] && sets[1]);
+    t->strict += validate_policies(g->schema, &ps, NULL, &d);
     for (int i = 0; i < 3; i++) {
-        struct cedar_request req = testgen_request(g, a);
-        struct cedar_response res;
-        struct naive n = {&req, entities, a};
-        assert_true(cedar_authorize(set, &req, entities, a, &res, &err));
-        hold_response(&ps, &n, &res, t);
-        hold_modes(set, &req, entities, a, &res);
+        struct cedar_request req = testgen_request(g, a), other = spoil_request(g, a, &req);
+        one_request(&ps, sets, &req, entities, a, t);
+        one_request(&ps, sets, &other, spoiled, a, t);
     }
-    cedar_set_free(set);
+    cedar_set_free(sets[0]);
+    cedar_set_free(sets[1]);
     buf_fini(&text);
 }
 
@@ -142,19 +212,24 @@ static void test_agreement(void **state)
     struct tally t = {0};
     testgen_init(&g, &fixed, read_schema(&fixed), 1);
     for (int i = 0; i < ROUNDS; i++) {
-        struct cedar_entities entities;
+        struct cedar_entities entities, spoiled;
         testgen_env(&g);
         g.wild = i % 4 == 0 ? 60 : 0;
         testgen_entities(&g, &a, &entities);
         for (int j = 0; j < EXPRESSIONS; j++)
             one_expression(&g, &entities, &a, &t);
-        one_set(&g, &entities, &a, &t);
+        spoil_entities(&g, &a, &entities, &spoiled);
+        for (int j = 0; j < SETS; j++)
+            one_set(&g, &entities, &spoiled, &a, &t);
         arena_reset(&a);
     }
-    printf("%zu values, %zu failures; policies: %zu satisfied, %zu failed, %zu requests allowed\n",
-           t.values, t.failures, t.satisfied, t.policy_errors, t.allows);
+    printf(
+        "%zu values, %zu failures; policies: %zu satisfied, %zu failed, %zu requests allowed; %zu "
+        "sets strictly valid\n",
+        t.values, t.failures, t.satisfied, t.policy_errors, t.allows, t.strict);
     assert_true(t.values > 10 * t.failures / 4 && t.failures > ROUNDS / 10);
     assert_true(t.satisfied > ROUNDS && t.policy_errors > ROUNDS / 100 && t.allows > ROUNDS / 10);
+    assert_true(t.strict > ROUNDS / 2);
 }
 
 int main(void)
