@@ -440,7 +440,8 @@ static __attribute__((noinline)) bool test_other(struct machine *m, const struct
         ok = like(c->patterns[i->arg], &v, err);
     else
         v = cedar_bool(cedar_set_has(&c->consts[i->arg], &v));
-    *out = v.b;
+    if (ok)
+        *out = v.b;
     return ok;
 }
 
