@@ -48,7 +48,7 @@ static str guess_attr(struct checker *c, const struct ctype *t, str name)
 /* The receiver of an access, which may be a link of `has a.b.c` that no node stands for. */
 struct receiver {
     struct answer x;
-    uint32_t number; /* 0: not asked for yet */
+    uint32_t number;            /* 0: not asked for yet */
     const struct cedar_expr *e; /* NULL: such a link */
 };
 

@@ -14,20 +14,6 @@ static void add_type(struct guess *g, const struct ctype *t)
 
 /* ---- the scope ---- */
 
-static bool admits_action(const struct schema *s, const struct cedar_scope *scope,
-                          const struct schema_action *action)
-{
-    if (scope->op == CEDAR_SCOPE_ANY)
-        return true;
-    for (size_t i = 0; i < scope->uid_count; i++) {
-        const struct schema_action *named = schema_action(s, &scope->uids[i].uid);
-        if (named && (named == action ||
-                      (scope->op != CEDAR_SCOPE_EQ && schema_action_is_in(action, named))))
-            return true;
-    }
-    return false;
-}
-
 /* The type that the scope names, if it does. */
 static const struct schema_etype *type_named(const struct schema *s,
                                              const struct cedar_scope *scope)
@@ -61,23 +47,34 @@ static void add_action(struct code *c, const struct cedar_policy *p,
     add_type(&c->vars[CEDAR_CONTEXT], action->context);
 }
 
+/* An action named in the scope, and where it is a group its members; NULL: all actions. */
+static void add_actions(struct code *c, const struct cedar_policy *p, bool group,
+                        const struct schema_action *named)
+{
+    if (named && !(group && named->has_members)) {
+        add_action(c, p, named);
+        return;
+    }
+    for (size_t i = 0; i < c->schema->action_count; i++) {
+        if (c->vars[CEDAR_CONTEXT].count == TYPES_SEEN)
+            return;
+        if (!named || schema_action_is_in(&c->schema->actions[i], named))
+            add_action(c, p, &c->schema->actions[i]);
+    }
+}
+
 void code_types_begin(struct code *c, const struct cedar_policy *p)
 {
     const struct cedar_scope *scope = &p->scope[CEDAR_ACTION];
     memset(c->vars, 0, sizeof c->vars);
     if (!c->schema)
         return;
-    if (scope->op == CEDAR_SCOPE_EQ && scope->uid_count) {
-        const struct schema_action *action = schema_action(c->schema, &scope->uids[0].uid);
-        if (action)
-            add_action(c, p, action);
-        return;
-    }
-    for (size_t i = 0; i < c->schema->action_count; i++) {
-        if (c->vars[CEDAR_CONTEXT].count == TYPES_SEEN)
-            return;
-        if (admits_action(c->schema, scope, &c->schema->actions[i]))
-            add_action(c, p, &c->schema->actions[i]);
+    if (scope->op == CEDAR_SCOPE_ANY)
+        add_actions(c, p, false, NULL);
+    for (size_t i = 0; i < scope->uid_count; i++) {
+        const struct schema_action *named = schema_action(c->schema, &scope->uids[i].uid);
+        if (named)
+            add_actions(c, p, scope->op != CEDAR_SCOPE_EQ, named);
     }
 }
 

@@ -614,6 +614,15 @@ static bool run_plain(struct machine *m, const struct instr *i, struct cedar_val
     }
 }
 
+/* OP_TYPED. */
+static inline bool compare_typed(const struct instr *i, struct cedar_value *v, struct err *err)
+{
+    if (((v[0].kind ^ i->path) | (v[1].kind ^ i->path)) != 0)
+        return compare((enum op)(untyped[i->test] - TEST_EQ + OP_EQ), &v[0], &v[1], err);
+    v[0] = cedar_bool(typed_compare(i->test, &v[0], &v[1]));
+    return true;
+}
+
 /* How many values an instruction takes. */
 static size_t operands(const struct instr *i)
 {
@@ -675,10 +684,7 @@ enum outcome machine_run(struct machine *m, const struct instr *code, size_t cou
                 top--;
             break;
         case OP_TYPED:
-            top--;
-            if (((top[-1].kind ^ i->path) | (top->kind ^ i->path)) == 0)
-                top[-1] = cedar_bool(typed_compare(i->test, &top[-1], top));
-            else if (!compare((enum op)(untyped[i->test] - TEST_EQ + OP_EQ), &top[-1], top, err))
+            if (!compare_typed(i, --top - 1, err))
                 return RUN_FAILED;
             break;
         case OP_FAIL:

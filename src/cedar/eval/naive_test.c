@@ -16,10 +16,10 @@ enum { ROUNDS = 300 };
 #else
 enum { ROUNDS = 4000 };
 #endif
-enum { EXPRESSIONS = 10, POLICIES = 4, FIXED = 3, SETS = 2 };
+enum { EXPRESSIONS = 10, POLICIES = 4, RARE = 3, SETS = 2 };
 
 /* What the random ones seldom are. */
-static const char fixed[] =
+static const char rare[] =
     "permit(principal is User, action, resource is Doc)\n"
     "when { resource has team && principal in resource.team };\n"
     "permit(principal, action, resource is Doc) when { [\"a\", \"ab\"].contains(resource.title) "
@@ -78,7 +78,7 @@ static bool is_listed(const uint32_t *numbers, size_t stride, size_t n, uint32_t
 static void hold_response(const struct cedar_policies *ps, const struct naive *n,
                           const struct cedar_response *r, struct tally *t)
 {
-    enum naive_outcome outcomes[POLICIES + FIXED];
+    enum naive_outcome outcomes[POLICIES + RARE];
     bool satisfied[2] = {0};
     for (uint32_t i = 0; i < ps->count; i++) {
         outcomes[i] = naive_policy(n, &ps->items[i]);
@@ -197,7 +197,7 @@ static void one_set(struct testgen *g, const struct cedar_entities *entities,
     struct err err;
     for (int i = 0; i < POLICIES; i++)
         testgen_policy(g, &text, 3);
-    buf_put(&text, str_z(fixed));
+    buf_put(&text, str_z(rare));
     if (!cedar_policies_parse(a, S("random"), buf_str(&text), &ps, &d))
         fail_msg("does not parse: %.*s", STR(buf_str(&text)));
     const struct cedar_policies *texts[] = {&ps};
