@@ -15,6 +15,8 @@
  * failing forbid does not forbid. Enforcement goes through guard.h, which denies whenever there is
  * an error.
  *
+ * Whoever has validated the policies compiles them with cedar_compile_typed, for speed alone.
+ *
  * A set is immutable and may be used by several threads at once, each with its own scratch arena;
  * holder.h swaps sets while they do. A decision allocates from the scratch arena only and runs in
  * time bounded by the policies that its index selects; the caller resets the arena between
