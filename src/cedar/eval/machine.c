@@ -602,6 +602,8 @@ static bool run_plain(struct machine *m, const struct instr *i, struct cedar_val
             return false;
         *v = cedar_bool(v->n == 0);
         return true;
+    case OP_FAIL:
+        return err_input(err, "this part of the policy always fails");
     case OP_SET:
         make_set(m, v, i->arg);
         return true;
@@ -627,6 +629,8 @@ static inline bool compare_typed(const struct instr *i, struct cedar_value *v, s
 static size_t operands(const struct instr *i)
 {
     switch ((enum op)i->op) {
+    case OP_FAIL:
+        return 0;
     case OP_SET:
         return i->arg;
     case OP_RECORD:
@@ -687,9 +691,6 @@ enum outcome machine_run(struct machine *m, const struct instr *code, size_t cou
             if (!compare_typed(i, --top - 1, err))
                 return RUN_FAILED;
             break;
-        case OP_FAIL:
-            (void)err_input(err, "this part of the policy always fails");
-            return RUN_FAILED;
         case OP_IS_OR_JUMP:
             if (!is_type(c->names[i->wide], &top[-1], &b, err))
                 return RUN_FAILED;
