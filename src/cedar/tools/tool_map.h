@@ -118,6 +118,11 @@ struct tool_call {
     size_t fact_count;
 };
 
+/* The action that a call of the tool is; with it a caller finds in the schema what else the context
+ * wants. ERR_NOTFOUND: there is no such tool. */
+MUST_USE bool tool_action(struct arena *a, const struct tool_map *m, str tool,
+                          struct cedar_uid *out, struct err *err);
+
 struct tool_request {
     struct cedar_uid principal, action, resource;
     struct cedar_value context;
