@@ -1,6 +1,8 @@
 """Makes the cases, has each engine decide them, checks that all decide alike, and prints the tables."""
 
 import argparse
+import contextlib
+import io
 import json
 import math
 import os
@@ -37,7 +39,7 @@ class Bench:
         peers = self.top / "build/peers"
         go = peers / "cedar-go-bench"
         self.commands = {"ambit": [self.top / "build/lto/src/cedar/cedar_bench"],
-                         "crate": [peers / "cedar-crate/release/cedar-crate-bench"],
+                         "crate": [peers / "cedar-crate-bench/release/cedar-crate-bench"],
                          **{name: [go, name] for name in ("cedar-go", "opa", "casbin")}}
         chosen = {"ambit", *options.peers.split(",")}
         self.commands = {k: v for k, v in self.commands.items() if k in chosen and v[0].exists()}
@@ -201,6 +203,13 @@ def print_conditions(bench, seconds):
           f"{os.getloadavg()[0]:.1f} after, {seconds:.0f} s in all. All engines gave the same decisions.\n")
 
 
+def put_into(page, text):
+    """Between the two marks of the page."""
+    begin, end = "<!-- tests/bench/cedar/run --docs: begin -->\n", "<!-- end -->"
+    before, rest = page.read_text().split(begin)
+    page.write_text(before + begin + "\n" + text.strip() + "\n\n" + end + rest.split(end, 1)[1])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--top", required=True)
@@ -208,16 +217,22 @@ def main():
     parser.add_argument("--only", default="gateway,apps")
     parser.add_argument("--peers", default="crate,cedar-go,opa,casbin")
     parser.add_argument("--json")
+    parser.add_argument("--docs", action="store_true", help="put the tables into docs/bench.md")
     bench, start = Bench(parser.parse_args()), time.monotonic()
     bench.load = os.getloadavg()[0]
     only = bench.options.only.split(",")
     of_gateway = bench.gateway() if "gateway" in only else {}
     of_apps = bench.apps() if "apps" in only else {}
-    print_conditions(bench, time.monotonic() - start)
-    if of_gateway:
-        print_gateway(of_gateway)
-    if of_apps:
-        print_apps(of_apps)
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        print_conditions(bench, time.monotonic() - start)
+        if of_gateway:
+            print_gateway(of_gateway)
+        if of_apps:
+            print_apps(of_apps)
+    print(text.getvalue(), end="")
+    if bench.options.docs:
+        put_into(bench.top / "docs/bench.md", text.getvalue())
     if bench.options.json:
         pathlib.Path(bench.options.json).write_text(json.dumps(bench.rows, indent=1))
 
