@@ -15,19 +15,18 @@
 
 enum { SEED = 42 };
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { SLOWER = 20, SANITIZED = true };
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
+#define SANITIZED
+#endif
+#endif
+#ifdef SANITIZED
 enum { SLOWER = 20 };
-#endif
-#endif
-#ifndef __SANITIZE_ADDRESS__
-#ifndef SANITIZED
-#define COUNTS_ALLOCATIONS
+#else
 enum { SLOWER = 1 };
-#endif
+#define COUNTS_ALLOCATIONS
 #endif
 
 /* ---- allocations, counted where this program may bring its own malloc ---- */
