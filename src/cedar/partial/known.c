@@ -63,13 +63,7 @@ bool partial_entities_add(struct partial_entities *e, const struct partial_entit
         .uid = one->uid, .parents = one->parents, .parent_count = one->parent_count};
     if (one->has_parents && !cedar_entities_add(&e->tree, &node, err))
         return false;
-    if (e->count == e->cap) {
-        e->cap = e->cap ? e->cap * 2 : 16;
-        struct partial_entity *bigger = ARENA_ARRAY(e->arena, struct partial_entity, e->cap);
-        if (e->count)
-            memcpy(bigger, e->items, e->count * sizeof *bigger);
-        e->items = bigger;
-    }
+    ARENA_GROW(e->arena, e->items, e->count, e->cap);
     e->items[e->count++] = *one;
     return true;
 }
