@@ -65,7 +65,7 @@ static void report_clash(struct checker *c, const struct cedar_expr *e, const st
 bool check_pay(struct checker *c, struct cedar_span span, const struct ctype *x,
                const struct ctype *y)
 {
-    enum { NODES_A_STEP = 8, NODES_MAX = NODES_A_STEP * VALIDATE_STEPS_MAX };
+    enum { NODES_A_STEP = 4, NODES_MAX = NODES_A_STEP * VALIDATE_STEPS_MAX };
     if (x == y)
         return true;
     c->steps += (ctype_size(x, NODES_MAX) + ctype_size(y, NODES_MAX)) / NODES_A_STEP;
