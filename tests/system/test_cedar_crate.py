@@ -13,24 +13,16 @@ from harness import ROOT
 
 pytestmark = pytest.mark.heavy
 
-CRATE = ROOT / "tests/peers/cedar_crate"
-TARGET = ROOT / "build/peers/cedar_crate"
-
-
-def cargo():
-    own = pathlib.Path.home() / ".cargo/bin/cargo"
-    return shutil.which("cargo") or (str(own) if own.exists() else None)
+sys.path.insert(0, str(ROOT / "tests/peers"))
+import crates  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def official():
     """The peer built with exactly the crates of its lock file. Where there is cargo, a build that fails is a failure."""
-    if not cargo():
+    if not crates.cargo():
         pytest.skip("cargo is not installed, so the official Cedar crate cannot be built")
-    command = [cargo(), "build", "--release", "--locked", "--quiet", "--manifest-path", CRATE / "Cargo.toml", "--target-dir", TARGET]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert done.returncode == 0, done.stdout[-4000:]
-    return TARGET / "release/cedar_crate"
+    return crates.build(ROOT / "tests/peers/cedar_crate", "cedar_crate")
 
 
 def compare(script, official, peer, *options):

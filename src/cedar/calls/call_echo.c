@@ -63,6 +63,10 @@ static void write_scope(struct buf *out, const json *v)
     str op = json_get_str(v, S("op"));
     bool is = str_eq(op, S("is"));
     const json *in = json_get(v, S("in"));
+    if (str_eq(op, S("all"))) {
+        buf_put(out, S("{\"op\":\"All\"}"));
+        return;
+    }
     write_members(out, v, is ? kind : only_op);
     if (!is && (str_eq(op, S("==")) || str_eq(op, S("in")))) {
         buf_truncate(out, buf_len(out) - 1);
@@ -84,8 +88,26 @@ static bool is_entity(const json *v)
            json_type(json_get(inner, S("id"))) == JSON_STRING;
 }
 
-/* Any value below the conditions; calls.h bounds the depth. */
-static void write_value(struct buf *out, const json *v)
+static void write_value(struct buf *out, const json *v, bool is_data);
+
+/* {"has": {"left", "attr"}} as an expression; not a record with such a member. */
+static bool write_has(struct buf *out, const json *v)
+{
+    const json *has = json_count(v) == 1 ? json_get(v, S("has")) : NULL;
+    const json *left = json_get(has, S("left")), *attr = json_get(has, S("attr"));
+    if (!left || !attr)
+        return false;
+    buf_put(out, S("{\"has\":{\"left\":"));
+    write_value(out, left, false);
+    buf_put(out, S(",\"attr\":"));
+    json_write(out, attr);
+    buf_put(out, S("}}"));
+    return true;
+}
+
+/* Any value below the conditions: data below "Value", else expressions. calls.h bounds the depth.
+ */
+static void write_value(struct buf *out, const json *v, bool is_data)
 {
     bool is_object = json_type(v) == JSON_OBJECT;
     const json *one;
@@ -99,6 +121,8 @@ static void write_value(struct buf *out, const json *v)
         write_uid(out, v);
         return;
     }
+    if (is_object && !is_data && write_has(out, v))
+        return;
     buf_putc(out, is_object ? '{' : '[');
     for (struct json_iter it = json_iter(v); json_next(&it, &name, &one);) {
         buf_put(out, n++ ? S(",") : S(""));
@@ -106,7 +130,7 @@ static void write_value(struct buf *out, const json *v)
             json_write_str(out, name);
             buf_putc(out, ':');
         }
-        write_value(out, one);
+        write_value(out, one, is_data || (is_object && str_eq(name, S("Value"))));
     }
     buf_putc(out, is_object ? '}' : ']');
 }
@@ -127,7 +151,7 @@ void calls_echo_policy(struct buf *out, const json *policy)
             str_eq(name, S("resource")))
             write_scope(out, one);
         else
-            write_value(out, one);
+            write_value(out, one, false);
     }
     buf_putc(out, '}');
 }

@@ -17,6 +17,11 @@
 #define EST(principal)                                                                             \
     "{\"effect\":\"permit\",\"principal\":" principal                                              \
     ",\"action\":{\"op\":\"All\"},\"resource\":{\"op\":\"All\"},\"conditions\":[]}"
+#define EST_WHEN(body)                                                                             \
+    "{\"effect\":\"permit\",\"principal\":" ANY ",\"action\":" ANY ",\"resource\":" ANY            \
+    ",\"conditions\":[{\"kind\":\"when\",\"body\":" body "}]}"
+#define HAS(more)                                                                                  \
+    "{\"has\":{\"left\":{\"Value\":{\"has\":{\"attr\":1,\"x\":2}}},\"attr\":\"a\"" more "}}"
 #define ANY      "{\"op\":\"All\"}"
 #define SLOT     "{\"op\":\"==\",\"slot\":\"?principal\"}"
 #define TEMPLATE "\"permit(principal == ?principal, action, resource) when {principal.n == 1};\""
@@ -117,6 +122,8 @@ static const struct {
      "\"entity\":{\"type\":\"U\",\"id\":\"a\"}}},\"conditions\":[{\"kind\":\"when\",\"body\":{"
      "\"Value\":[{"
      "\"__entity\":{\"type\":\"U\",\"id\":\"a\"}},{\"x\":{}}]}}]}}"},
+    {"policyToJson", EST_WHEN(HAS(",\"x\":1")),
+     "{\"type\":\"success\",\"json\":" EST_WHEN(HAS("")) "}"},
     {"policyToText", EST(ANY), "{\"type\":\"success\",\"text\":\"" PERMIT "\"}"},
     {"policyToText", "\" // a\\npermit( principal,action,resource );\"",
      "{\"type\":\"success\",\"text\":\" // a\\npermit( principal,action,resource );\"}"},

@@ -152,21 +152,18 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 
 /* ---- one environment ---- */
 
-/* The type of scope && (condition && condition ..), in which the brackets are felt: a condition
- * that has no type makes the brackets a Bool, and a certain false after it is no longer seen. */
-static struct answer check_conditions(struct checker *c, struct answer scope)
+/* The type of scope and conditions together. Each condition is joined with all that follow it, so
+ * one without a type leaves the whole open, whatever comes behind it. */
+static struct answer check_conditions(struct checker *c, struct answer all)
 {
-    struct answer all = answer_ok(&ctype_true);
-    if (answer_is_false(scope))
-        return scope;
+    bool open = false;
     for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
         const struct cedar_condition *one = &c->policy->conditions[i];
         struct answer x = check_as(c, all.caps, one->body, &expect_bool);
-        if (one->unless)
-            x = answer_not(x);
-        all = i == 0 ? x : answer_and(c, all, x);
+        open = open || (!x.type && !one->unless); /* a negation has a type, come what may */
+        all = answer_and(c, all, one->unless ? answer_not(x) : x);
     }
-    return answer_and(c, scope, all);
+    return open && answer_is_false(all) ? answer_fail(&ctype_bool) : all;
 }
 
 static void enter_env(struct checker *c, const struct schema_action *x, uint32_t principal,

@@ -404,6 +404,35 @@ static void test_permissive(void **state)
     }
 }
 
+/* Warned of beside errors too, unless a condition without a type leaves it open. */
+static void test_impossible_with_errors(void **state)
+{
+    static const struct {
+        const char *policy;
+        size_t warnings;
+    } cases[] = {
+        {"permit(principal, action, resource) when { 1 };", 0},
+        {"permit(principal, action, resource) when { false } when { 1 };", 1},
+        {"permit(principal, action, resource) when { 1 } when { false };", 0},
+        {"permit(principal, action, resource) when { 1 && false };", 0},
+        {"permit(principal, action, resource) unless { 1 } when { false };", 1},
+        {"permit(principal, action, resource) when { 1 == 1 && \"a\" < 1 } when { false };", 1},
+        {"permit(principal is Nope, action, resource);", 1},
+        {"permit(principal == Nope::\"a\", action, resource);", 0},
+        {"permit(principal, action == Action::\"nope\", resource);", 1},
+        {"permit(principal, action in Action::\"nope\", resource);", 0},
+    };
+    ARENA_SCOPE struct arena sa = {0};
+    const struct schema *s = schema_of(&sa);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct cedar_diags d;
+        (void)validates(&a, s, str_z(cases[i].policy), VALIDATE_STRICT, &d);
+        if (d.warnings != cases[i].warnings)
+            fail_msg("%s: %zu warnings", cases[i].policy, d.warnings);
+    }
+}
+
 static void test_help(void **state)
 {
     static const struct {
@@ -520,9 +549,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_scopes_with_errors),
-        cmocka_unit_test(test_permissive), cmocka_unit_test(test_help),
-        cmocka_unit_test(test_once),       cmocka_unit_test(test_table),
-        cmocka_unit_test(test_too_much),   cmocka_unit_test(test_sdk),
+        cmocka_unit_test(test_permissive), cmocka_unit_test(test_impossible_with_errors),
+        cmocka_unit_test(test_help),       cmocka_unit_test(test_once),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_sdk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
