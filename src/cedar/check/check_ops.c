@@ -149,9 +149,9 @@ static bool action_is_in(const struct checker *c, const struct schema_action *x,
     return false;
 }
 
-static bool any_can_be_in(const struct checker *c, const struct ctype *x, const struct ctype *y)
+static bool any_can_be_in(struct checker *c, const struct ctype *x, const struct ctype *y)
 {
-    for (uint32_t i = 0; i < x->n; i++)
+    for (uint32_t i = 0; i < x->n; i++, c->steps += y->n)
         for (uint32_t j = 0; j < y->n; j++)
             if (schema_etype_can_be_in(c->s, x->etypes[i], y->etypes[j]))
                 return true;

@@ -137,9 +137,11 @@ struct tool_space {
 struct tool_writer {
     struct arena *a;
     const struct tool_parts *parts;
-    struct buf *out;           /* the profile's own namespace */
-    struct tool_space *spaces; /* others, as they were met */
-    struct map declared;       /* full names */
+    struct buf *out;                        /* the profile's own namespace */
+    struct tool_space *spaces, *last_space; /* others, as they were met */
+    struct map spaces_by_name;
+    size_t bytes;        /* of their text */
+    struct map declared; /* full names */
     size_t steps;
     unsigned depth;
     bool clash; /* a type has the name of a built-in one */
