@@ -137,6 +137,6 @@ bool spiffe_agent_make(struct arena *a, str trust_domain, str name, str instance
                          "name and instance of an agent are 1 to %d letters, digits, '.', "
                          "'-' and '_'",
                          AGENT_PART_BYTES_MAX);
-    return spiffe_id_make(a, trust_domain,
-                          str_fmt(a, "/agent/%.*s/%.*s", STR(name), STR(instance)), out, err);
+    return spiffe_id_make(a, trust_domain, str_fmt(a, "/agent/%.*s/%.*s", STR(name), STR(instance)),
+                          out, err);
 }

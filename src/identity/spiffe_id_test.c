@@ -98,8 +98,8 @@ static void test_characters(void **state)
         char td[] = "spiffe://a_b/c", path[] = "spiffe://ab/c_d";
         td[10] = (char)c;
         path[13] = (char)c;
-        bool low = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-                   c == '_';
+        bool low =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
         assert_int_equal(spiffe_id_parse(str_of(td, 14), &id, &err), low || c == '/');
         if (c == '/')
             assert_true(str_eq(id.trust_domain, S("a")));
@@ -182,7 +182,7 @@ static void test_agents(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table), cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_table),   cmocka_unit_test(test_characters),
         cmocka_unit_test(test_lengths), cmocka_unit_test(test_make),
         cmocka_unit_test(test_agents),
     };
