@@ -62,10 +62,10 @@ struct ca_conf ca_conf_default(void);
 struct ca_key {
     uint64_t id; /* from 1, never used twice; the caller's name for key and certificate. 0: none */
     enum ca_kind kind;
-    bool early;         /* only from ca_current: use_from_s is not yet reached */
-    uint64_t parent;    /* of a signer: the root that signed it */
-    int64_t made_s;     /* in the bundle since then */
-    int64_t use_from_s; /* signs from here on ... */
+    bool early;          /* only from ca_current: use_from_s is not yet reached */
+    uint64_t parent;     /* of a signer: the root that signed it */
+    int64_t made_s;      /* in the bundle since then */
+    int64_t use_from_s;  /* signs from here on ... */
     int64_t use_until_s; /* ... and not any more at this second */
     int64_t end_s;       /* the end of its certificate; of a token key: when its last token dies */
     int64_t gone_s;

@@ -52,7 +52,7 @@ static bool read_leaf(struct arena *a, X509 *x, str der, struct x509_svid *out, 
     if (!check_usage(x, err) || !read_id(a, x, &svid.id, err) ||
         !cert_times(x, &svid.not_before_s, &svid.not_after_s, err))
         return false;
-    svid.dead_s = svid.not_after_s + 1; /* notAfter itself is still valid */
+    svid.dead_s = svid.not_after_s; /* OpenSSL refuses at notAfter already */
     *out = svid;
     return true;
 }
@@ -106,8 +106,8 @@ static bool cap_life(X509_STORE_CTX *ctx, struct x509_svid *svid, struct err *er
         int64_t from_s, to_s;
         if (!cert_times(sk_X509_value(path, i), &from_s, &to_s, err))
             return false;
-        if (to_s + 1 < svid->dead_s)
-            svid->dead_s = to_s + 1;
+        if (to_s < svid->dead_s)
+            svid->dead_s = to_s;
     }
     return true;
 }

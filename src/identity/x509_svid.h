@@ -55,8 +55,9 @@ MUST_USE bool x509_issue_leaf(struct arena *a, const struct x509_authority *by,
 struct x509_svid {
     struct spiffe_id id;
     int64_t not_before_s, not_after_s; /* of the leaf */
-    int64_t dead_s;                    /* the first second at which some certificate is expired */
-    struct hash thumbprint;            /* SHA-256 of the leaf's DER: `x5t#S256` (RFC 8705) */
+    int64_t
+        dead_s; /* the first second at which a certificate of the path is expired: its notAfter */
+    struct hash thumbprint; /* SHA-256 of the leaf's DER: `x5t#S256` (RFC 8705) */
 };
 
 /* Checks what a peer sent, leaf first, against the bundle of the trust domain that the leaf's ID
