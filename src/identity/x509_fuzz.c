@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const int64_t NOW = 1790000000;
+/* When the seeds were made: they are valid then. */
+static const int64_t NOW = 1795409509;
 
 static void against(const str *chain, size_t n, str authority, bool may_pass)
 {
