@@ -39,11 +39,12 @@ static str rsa_entry(struct arena *a)
     unsigned char bytes[256];
     EVP_PKEY_get_bn_param(k, "n", &n);
     BN_bn2binpad(n, bytes, sizeof bytes);
+    str modulus = b64(a, str_of((char *)bytes, sizeof bytes), true);
+    str cert = b64(a, forge(a, &ca, k, NULL, NULL), false);
     str s = str_fmt(
         a,
         "{\"use\":\"x509-svid\",\"kty\":\"RSA\",\"n\":\"%.*s\",\"e\":\"AQAB\",\"x5c\":[\"%.*s\"]}",
-        STR(b64(a, str_of((char *)bytes, sizeof bytes), true)),
-        STR(b64(a, forge(a, &ca, k, NULL, NULL), false)));
+        STR(modulus), STR(cert));
     BN_free(n);
     EVP_PKEY_free(k);
     return s;
@@ -53,10 +54,11 @@ static str p384_entry(struct arena *a)
 {
     const struct forge ca = {.name = "p384", GOOD_CA};
     EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+    str cert = b64(a, forge(a, &ca, k, NULL, NULL), false);
     str s = str_fmt(a,
                     "{\"use\":\"x509-svid\",\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":"
                     "\"AA\",\"x5c\":[\"%.*s\"]}",
-                    STR(b64(a, forge(a, &ca, k, NULL, NULL), false)));
+                    STR(cert));
     EVP_PKEY_free(k);
     return s;
 }
@@ -318,6 +320,8 @@ static const struct {
      "{\"keys\":[],\"spiffe_sequence\":2}", ERR_NONE, true},
     {"older", "{\"keys\":[],\"spiffe_sequence\":2}", "{\"keys\":[$X],\"spiffe_sequence\":1}",
      ERR_DENIED, false},
+    {"older, same keys", "{\"keys\":[$X],\"spiffe_sequence\":2}",
+     "{\"keys\":[$X],\"spiffe_sequence\":1}", ERR_DENIED, false},
     {"same number, other keys", "{\"keys\":[],\"spiffe_sequence\":2}",
      "{\"keys\":[$X],\"spiffe_sequence\":2}", ERR_DENIED, false},
     {"number gone", "{\"keys\":[],\"spiffe_sequence\":2}", "{\"keys\":[$X]}", ERR_DENIED, false},

@@ -13,7 +13,7 @@ struct forge {
     const char *san, *usage, *extended, *constraints;
     int extra; /* NID of an extension more, 0: none */
     const char *extra_value;
-    bool san_twice, subject, v1, sha1;
+    bool san_twice, extra_twice, subject, v1, sha1;
     int64_t from_s, to_s; /* 0: an hour around now */
     EVP_PKEY *key;        /* its own; NULL: what the test gives */
 };
@@ -62,6 +62,8 @@ static inline str forge(struct arena *a, const struct forge *f, EVP_PKEY *key, X
         forge_ext(x, issuer, NID_ext_key_usage, f->extended);
         forge_ext(x, issuer, NID_basic_constraints, f->constraints);
         if (f->extra)
+            forge_ext(x, issuer, f->extra, f->extra_value);
+        if (f->extra_twice)
             forge_ext(x, issuer, f->extra, f->extra_value);
     }
     EVP_PKEY *by = issuer ? issuer_key : key;
