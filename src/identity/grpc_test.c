@@ -595,7 +595,7 @@ static void put_rapid_reset(struct buf *b, unsigned i)
 static void put_made_reset(struct buf *b, unsigned i)
 {
     put_head(b, 1 + 2 * i, 0, S("/watch"), (str){0}, (str){0});
-    put_frame(b, WINDOW, 0, 1 + 2 * i, S("\0\0\0\0"));
+    put_frame(b, WINDOW, 0, 1 + 2 * i, S("\x7f\xff\xff\xff"));
 }
 static void put_bad_head(struct buf *b, unsigned i)
 {
@@ -619,7 +619,7 @@ static const struct {
     {"window update", put_window, GRPC_FRAMES_BURST},
     {"empty data", put_empty_data, GRPC_FRAMES_BURST},
     {"rapid reset", put_rapid_reset, GRPC_ABORTS_BURST + 1},
-    {"made to reset", put_made_reset, GRPC_ABORTS_BURST + 1},
+    {"made to reset", put_made_reset, GRPC_ABORTS_BURST + 2},
     {"malformed heads", put_bad_head, GRPC_ABORTS_BURST + 1},
     {"too many streams", put_too_many, GRPC_STREAMS_MAX + GRPC_ABORTS_BURST + 1},
 };
@@ -769,6 +769,7 @@ static const struct {
       24}},
     {"HPACK index 0", {"P\0\0\0\4\0\0\0\0\0\0\0\1\1\4\0\0\0\1\x80", 20}},
     {"HPACK index 999", {"P\0\0\0\4\0\0\0\0\0\0\0\3\1\4\0\0\0\1\xff\xe8\x06", 22}},
+    {"window of 0 more", {"P\0\0\0\4\0\0\0\0\0\0\0\4\x8\0\0\0\0\0\0\0\0\0", 23}},
     {"window over 2^31", {"P\0\0\0\4\0\0\0\0\0\0\0\4\x8\0\0\0\0\0\x7f\xff\xff\xff", 23}},
 };
 
