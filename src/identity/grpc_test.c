@@ -609,7 +609,7 @@ static void put_too_many(struct buf *b, unsigned i)
 static const struct {
     const char *name;
     void (*put)(struct buf *b, unsigned i);
-    unsigned at_most; /* of them before the connection is cut */
+    unsigned at_most; /* of them before the connection is cut; what we send counts when it leaves */
 } floods[] = {
     {"ping", put_ping, GRPC_FRAMES_BURST},
     {"settings", put_settings, GRPC_FRAMES_BURST},
@@ -620,8 +620,8 @@ static const struct {
     {"empty data", put_empty_data, GRPC_FRAMES_BURST},
     {"rapid reset", put_rapid_reset, GRPC_ABORTS_BURST + 1},
     {"made to reset", put_made_reset, GRPC_ABORTS_BURST + 2},
-    {"malformed heads", put_bad_head, GRPC_ABORTS_BURST + 1},
-    {"too many streams", put_too_many, GRPC_STREAMS_MAX + GRPC_ABORTS_BURST + 1},
+    {"malformed heads", put_bad_head, GRPC_ABORTS_BURST + 2},
+    {"too many streams", put_too_many, GRPC_STREAMS_MAX + GRPC_ABORTS_BURST + 2},
 };
 
 /* With a peer that reads, and with one that does not; in both the connection is cut and what waits
