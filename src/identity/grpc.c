@@ -440,6 +440,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
             return 0;
         }
         on_head(c);
+        head_fini(&g->head);
         break;
     case NGHTTP2_DATA:
         break;
@@ -558,7 +559,7 @@ void grpc_free(struct grpc *g)
     LIST_ENTRY(it, struct grpc_call, node)->finished = true;
     LIST_EACH(&g->calls, it)
     call_free(LIST_ENTRY(it, struct grpc_call, node));
-    arena_fini(&g->head.arena);
+    head_fini(&g->head);
     free(g);
 }
 

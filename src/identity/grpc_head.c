@@ -3,10 +3,14 @@
 
 void head_begin(struct head_read *r)
 {
-    struct arena arena = r->arena;
-    arena_reset(&arena);
-    *r = (struct head_read){.arena = arena, .content_length = UINT64_MAX};
+    head_fini(r);
+    *r = (struct head_read){.content_length = UINT64_MAX};
     r->fields = ARENA_ARRAY(&r->arena, struct grpc_field, GRPC_HEAD_FIELDS_MAX);
+}
+
+void head_fini(struct head_read *r)
+{
+    arena_fini(&r->arena);
 }
 
 static void fault(struct head_read *r, enum head_fault f)
@@ -87,10 +91,10 @@ void head_field(struct head_read *r, str name, str value)
     r->bytes += name.n + value.n + 32;
     if (++r->count > GRPC_HEAD_FIELDS_MAX || r->bytes > GRPC_HEAD_BYTES_MAX)
         fault(r, HEAD_TOO_LARGE);
-    if (r->fault == HEAD_TOO_LARGE)
-        return; /* nothing more is kept, whatever comes */
     if (!is_value(value) || (pseudo ? r->regular : !is_name(name)))
         fault(r, HEAD_MALFORMED);
+    if (r->fault != HEAD_OK)
+        return; /* nothing more is kept, whatever comes */
     r->regular = r->regular || !pseudo;
     name = str_dup(&r->arena, name);
     value = str_dup(&r->arena, value);

@@ -14,8 +14,8 @@ enum head_fault {
     HEAD_TIMEOUT,   /* grpc-timeout is not one: INVALID_ARGUMENT */
 };
 
-/* The fields of one request as they come. Zero value after head_begin; memory is kept for the next
- * request of the connection. */
+/* The fields of one request as they come. Since most connections are idle with a stream or two, its
+ * memory does not outlive the request's head. The zero value is empty. */
 struct head_read {
     struct arena arena;
     struct grpc_field *fields; /* GRPC_HEAD_FIELDS_MAX, lives as long as the arena's content */
@@ -28,6 +28,7 @@ struct head_read {
     enum head_fault fault;   /* the first one found */
 };
 void head_begin(struct head_read *r);
+void head_fini(struct head_read *r);
 void head_field(struct head_read *r, str name, str value);
 /* All fields have come: r->head is filled if it says HEAD_OK. */
 enum head_fault head_end(struct head_read *r);

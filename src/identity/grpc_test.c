@@ -724,6 +724,18 @@ static void test_big_heads(void **state)
     assert_int_equal(buf_len(&app.log), 0);
     app_close(&app);
     client_fini(&c);
+    /* malformed before it is too large: found by the fuzzer, nothing may be kept */
+    app_open(&app, &stream, NULL);
+    put_preface(&c.in);
+    buf_clear(&block);
+    put_usual(&block, S("/watch"), S("Upper"), S("x"));
+    for (int i = 0; i < 10 * GRPC_HEAD_FIELDS_MAX; i++)
+        put_field(&block, S("x"), S("y"));
+    put_frame(&c.in, HEADERS, END_HEADERS | END_STREAM, 1, buf_str(&block));
+    assert_true(feed(&app, &c, 1));
+    assert_true(str_eq(heard(&app, &c), S("R1:1 ")));
+    app_close(&app);
+    client_fini(&c);
     /* CONTINUATION without end (CVE-2024-27316) */
     app_open(&app, &stream, NULL);
     put_preface(&c.in);
