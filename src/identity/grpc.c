@@ -2,7 +2,6 @@
 #include "base/list.h"
 
 #include <assert.h>
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 enum { PREFIX = 5, FRAME_HEAD = 9, PREFACE = 24 };
@@ -505,7 +504,8 @@ static void open_session(struct grpc *g)
     nghttp2_option_set_no_closed_streams(opt, 1);
     nghttp2_option_set_max_outbound_ack(opt, GRPC_CONTROL_QUEUE_MAX);
     nghttp2_option_set_max_deflate_dynamic_table_size(opt, 0);
-    if (nghttp2_session_server_new2(&g->session, cb, g, opt) != 0 ||
+    nghttp2_mem mem = grpc_mem;
+    if (nghttp2_session_server_new3(&g->session, cb, g, opt, &mem) != 0 ||
         nghttp2_submit_settings(g->session, NGHTTP2_FLAG_NONE, settings,
                                 sizeof settings / sizeof settings[0]) != 0)
         abort();

@@ -1,7 +1,9 @@
-/* What grpc.c and grpc_head.c share; for nobody else. */
+/* What grpc.c, grpc_head.c and grpc_mem.c share; for nobody else. */
 #pragma once
 #include "base/arena.h"
 #include "identity/grpc.h"
+
+#include <nghttp2/nghttp2.h>
 
 enum head_fault {
     HEAD_OK = 0,
@@ -36,3 +38,6 @@ enum head_fault head_end(struct head_read *r);
 /* grpc-message: RFC 3986 percent-encoding of what is not 0x20..0x7e, and of '%'. At most
  * GRPC_STATUS_TEXT_BYTES_MAX bytes of text are taken. */
 void head_put_text(struct buf *out, str text);
+
+/* For every session; never fails. */
+extern const nghttp2_mem grpc_mem;
