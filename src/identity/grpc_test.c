@@ -316,6 +316,10 @@ static void test_shapes(void **state)
     put_head(&in, 1, END_STREAM, S("/echo"), (str){0}, (str){0});
     check("trailers", buf_str(&in), "R1:1 ", "head /echo 2; gone; ");
     buf_clear(&in);
+    put_head(&in, 1, 0, S("/echo"), S("content-length"), S("6"));
+    put_message(&in, 1, 0, S("hi"));
+    check("more than announced, no end", buf_str(&in), "R1:1 ", "head /echo 3; gone; ");
+    buf_clear(&in);
     put_head(&in, 1, 0, S("/echo"), (str){0}, (str){0});
     put_frame(&in, RST, 0, 1, S("\0\0\0\x08"));
     check("cancelled", buf_str(&in), "", "head /echo 2; gone; ");
@@ -461,6 +465,11 @@ static void test_pull_mark(void **state)
     client_fini(&c);
 }
 
+static void put_ping(struct buf *b, unsigned i)
+{
+    put_frame(b, PING, 0, 0, S("12345678"));
+}
+
 /* ---- limits and hostile peers ---- */
 
 static void test_slow_reader(void **state)
@@ -555,10 +564,6 @@ static void test_deadlines(void **state)
     app_close(&app);
 }
 
-static void put_ping(struct buf *b, unsigned i)
-{
-    put_frame(b, PING, 0, 0, S("12345678"));
-}
 static void put_settings(struct buf *b, unsigned i)
 {
     put_frame(b, SETTINGS, 0, 0, S("\0\4\0\1\0\0"));
@@ -734,6 +739,19 @@ static void test_big_heads(void **state)
     put_frame(&c.in, HEADERS, END_HEADERS | END_STREAM, 1, buf_str(&block));
     assert_true(feed(&app, &c, 1));
     assert_true(str_eq(heard(&app, &c), S("R1:1 ")));
+    app_close(&app);
+    client_fini(&c);
+    /* a block of two frames that is over its limit on the wire */
+    app_open(&app, &stream, NULL);
+    put_preface(&c.in);
+    put_frame(&c.in, HEADERS, 0, 1, str_take(buf_str(&block), 1000));
+    assert_true(feed(&app, &c, 1));
+    put_frame(&c.in, CONTINUATION, END_HEADERS, 1, str_of(value, GRPC_HEAD_BYTES_MAX));
+    put_frame(&c.in, CONTINUATION, END_HEADERS, 1, str_of(value, GRPC_HEAD_BYTES_MAX - 999));
+    put_ping(&c.in, 0);
+    struct err err;
+    assert_false(grpc_feed(app.g, buf_str(&c.in), 1, &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
     app_close(&app);
     client_fini(&c);
     /* CONTINUATION without end (CVE-2024-27316) */
