@@ -145,12 +145,31 @@ static void test_writer(void **state)
     buf_fini(&b);
 }
 
+/* Names and strings lie in the reader's copy where the text has them, escapes or not. */
+static void test_places(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    str text = S("{\"a\\n\": [\"b\", \"\\u00e9c\"]}"), name;
+    struct err err;
+    const char *base;
+    const json *v, *list, *one;
+    assert_true(json_read_based(&a, text, NULL, &v, &base, &err));
+    struct json_iter it = json_iter(v);
+    assert_true(json_next(&it, &name, &list));
+    assert_int_equal(name.p - base, 2);
+    it = json_iter(list);
+    assert_true(json_next(&it, NULL, &one));
+    assert_int_equal(json_str(one).p - base, str_find(text, S("b\"")));
+    assert_true(json_next(&it, NULL, &one));
+    assert_int_equal(json_str(one).p - base, str_find(text, S("\\u00e9")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),  cmocka_unit_test(test_access),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_file_lines),
-        cmocka_unit_test(test_writer),
+        cmocka_unit_test(test_places),     cmocka_unit_test(test_table),
+        cmocka_unit_test(test_access),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_file_lines), cmocka_unit_test(test_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

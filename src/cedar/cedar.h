@@ -15,10 +15,10 @@
  * failing forbid does not forbid. Enforcement goes through guard.h, which denies whenever there is
  * an error.
  *
- * A set is immutable and may be used by several threads at once, each with its own scratch arena. A
- * decision allocates from the scratch arena only and runs in time bounded by the policies that its
- * index selects; the caller resets the arena between decisions. Templates are kept in the set but
- * never evaluated. */
+ * A set is immutable and may be used by several threads at once, each with its own scratch arena;
+ * holder.h swaps sets while they do. A decision allocates from the scratch arena only and runs in
+ * time bounded by the policies that its index selects; the caller resets the arena between
+ * decisions. Templates are kept in the set but never evaluated. */
 #pragma once
 #include "cedar/value/entities.h"
 #include "cedar/policy/parse.h"
@@ -72,6 +72,23 @@ struct cedar_response {
 MUST_USE bool cedar_authorize(const struct cedar_set *set, const struct cedar_request *req,
                               const struct cedar_entities *entities, struct arena *scratch,
                               struct cedar_response *out, struct err *err);
+
+/* How much of the answer is wanted. */
+enum cedar_mode {
+    CEDAR_FULL = 0, /* all of it */
+    /* The decision alone, as the language has it: policies that can no longer change it are not
+     * run. reasons holds at most one of those there are, errors those that were met. */
+    CEDAR_DECISION,
+    /* The same where any error denies: the decision is CEDAR_DENY as soon as a forbid is satisfied
+     * or a policy fails, and CEDAR_ALLOW only when all that apply have run without error. reasons
+     * may hold several. */
+    CEDAR_DECISION_CLOSED,
+};
+/* cedar_authorize is this with CEDAR_FULL. */
+MUST_USE bool cedar_authorize_as(enum cedar_mode mode, const struct cedar_set *set,
+                                 const struct cedar_request *req,
+                                 const struct cedar_entities *entities, struct arena *scratch,
+                                 struct cedar_response *out, struct err *err);
 
 /* One expression alone, for tests and tools. */
 MUST_USE bool cedar_expr_eval(const struct cedar_expr *e, const struct cedar_request *req,

@@ -58,5 +58,7 @@ struct cedar_value testgen_value(struct testgen *g, struct arena *a, const struc
 struct cedar_uid testgen_uid(struct testgen *g, uint32_t etype);
 /* A sealed store that conforms to the schema, its actions included. */
 void testgen_entities(struct testgen *g, struct arena *a, struct cedar_entities *out);
+/* Adds the schema's actions, as far as they are not there yet, to a store that is not sealed. */
+void testgen_add_actions(const struct schema *s, struct arena *a, struct cedar_entities *out);
 /* A request of the environment. */
 struct cedar_request testgen_request(struct testgen *g, struct arena *a);

@@ -25,7 +25,8 @@ enum {
 struct batch {
     struct arena arena; /* of one line */
     struct buf in, out;
-    bool skipping; /* the rest of a line that was too long */
+    size_t searched; /* bytes of `in` that hold no end of a line */
+    bool skipping;   /* the rest of a line that was too long */
     struct err err;
 };
 
@@ -97,18 +98,20 @@ static bool flush(struct batch *b)
 /* All whole lines that have come; `last` also takes what has no end. */
 static bool answer_lines(struct batch *b, bool last)
 {
-    str line, rest;
     while (buf_len(&b->in)) {
         str all = buf_str(&b->in);
-        bool whole = str_cut(all, '\n', &line, &rest);
-        if (!whole && !last && line.n <= LINE_BYTES_MAX)
+        ptrdiff_t end = str_find_char(all, '\n', b->searched);
+        str line = end < 0 ? all : str_take(all, (size_t)end);
+        b->searched = all.n; /* if this is not the end of it */
+        if (end < 0 && !last && line.n <= LINE_BYTES_MAX)
             return true;
+        b->searched = 0;
         if (!b->skipping && line.n > LINE_BYTES_MAX)
             put_error(b, NULL, "the line is too long");
         else if (!b->skipping)
             answer_line(b, line);
-        b->skipping = !whole && !last;
-        buf_consume(&b->in, all.n - rest.n);
+        b->skipping = end < 0 && !last;
+        buf_consume(&b->in, end < 0 ? all.n : line.n + 1);
         if (buf_len(&b->out) > OUT_BYTES_HIGH && !flush(b))
             return false;
     }

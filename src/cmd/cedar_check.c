@@ -73,9 +73,10 @@ static void parse_expression(struct work *w)
 {
     str text = args_get(&w->cli->args, "expression");
     struct cedar_diags *d = ARENA_NEW(w->call.a, struct cedar_diags);
-    cedar_diags_init(d, w->call.a, S("expression"), text);
-    if (args_has(&w->cli->args, "expression") && !cedar_expr_parse(w->call.a, text, d))
-        calls_fail_diags(&w->call, S("expression"), d);
+    if (!args_has(&w->cli->args, "expression") || cedar_expr_parse(w->call.a, text, d))
+        return;
+    d->name = S("expression");
+    calls_fail_diags(&w->call, S("not readable"), d);
 }
 
 int cedar_check_parse_verb(struct cli *c)

@@ -100,13 +100,14 @@ int cedar_evaluate_verb(struct cli *c)
     if (!work_schema(&w, &schema) || !work_request(&w, schema, &request))
         return work_end(&w, EXIT_FAILED);
     struct cedar_diags *d = ARENA_NEW(&c->arena, struct cedar_diags);
-    cedar_diags_init(d, &c->arena, S("expression"), c->args.pos[0]);
     const struct cedar_expr *e = cedar_expr_parse(&c->arena, c->args.pos[0], d);
-    if (!e)
-        calls_fail_diags(&w.call, S("expression"), d);
-    else if (work_entities(&w, schema, &entities) &&
-             !cedar_expr_eval(e, &request.req, &entities, &c->arena, &value, &err))
+    if (!e) {
+        d->name = S("expression");
+        calls_fail_diags(&w.call, S("not readable"), d);
+    } else if (work_entities(&w, schema, &entities) &&
+               !cedar_expr_eval(e, &request.req, &entities, &c->arena, &value, &err)) {
         calls_fail(&w.call, "the expression cannot be evaluated: %s", err.text);
+    }
     if (w.call.errors.count == 0) {
         cedar_value_print(&w.out, &value);
         buf_putc(&w.out, '\n');

@@ -155,6 +155,7 @@ static bool remember_link(struct work *w, str template_id, str link_id, const js
         jw_value(&out, one);
     write_link(&out, template_id, link_id, values);
     jw_end_arr(&out);
+    buf_putc(&b, '\n');
     bool ok = replace(w, path, buf_str(&b));
     buf_fini(&b);
     return ok;

@@ -1,17 +1,21 @@
-"""Whether two answers say the same. The texts of messages are not compared."""
+"""Whether two answers say the same.
 
-import collections
+What is not compared: the texts of messages; how many findings a policy has, as long as it has any (we say a mistake
+once for a place, the official engine once for each action and entity type it is seen with, and with wider places); our own
+warnings that the official engine has nothing like."""
+
 import json
 
-TEXTS = {"policyToText": "policyToJson", "templateToText": "templateToJson", "schemaToText": "schemaToJson"}
+OWN_WARNINGS = {"suspicious-text"}
+TEXTS = {"policyToText": "policyToJson", "templateToText": "templateToJson", "schemaToText": "schemaToJson", "formatPolicies": "policyToJson"}
 
 
 def line(id_, call, source):
     return '{"id":%s,"call":"%s","input":%s}' % (json.dumps(id_), call, source)
 
 
-def counts(findings):
-    return dict(sorted(collections.Counter(f["policyId"] for f in findings).items()))
+def policies_of(findings):
+    return sorted({f["policyId"] for f in findings if f["error"]["code"] not in OWN_WARNINGS})
 
 
 def facts(call, output):
@@ -32,12 +36,13 @@ def facts(call, output):
         out["errors"] = sorted(e["policyId"] for e in response["diagnostics"]["errors"])
     if "validationErrors" in output:
         for what in ("errors", "warnings"):
-            found = counts(output[f"validation{what.capitalize()}"])
-            out[f"validation {what}"] = list(found)
-            out[f"number of validation {what}"] = found
+            out[f"validation {what}"] = policies_of(output[f"validation{what.capitalize()}"])
         out["other warnings"] = len(output["otherWarnings"])
     if "warnings" in output:
         out["warnings"] = len(output["warnings"])
+    for side in ("principals", "actions", "resources"):
+        if side in output:
+            out[side] = sorted(output[side])
     if "json" in output:
         out["json"] = output["json"]
     return out
@@ -48,7 +53,7 @@ def written(call, output):
     if output.get("type") != "success":
         return []
     if call in TEXTS:
-        return [(TEXTS[call], output["text"])]
+        return [(TEXTS[call], output["formatted_policy" if call == "formatPolicies" else "text"])]
     if call == "policySetTextToParts":
         return [("policyToJson", t) for t in output["policies"]] + [("templateToJson", t) for t in output["policy_templates"]]
     return []

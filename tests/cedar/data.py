@@ -89,6 +89,8 @@ class Policies:
         for _ in range(r.choice([0, 1, 1, 1, 1, 2])):
             p["conditions"].append({"kind": "when" if r.random() < 0.8 else "unless", "body": exprs.make(BOOL)})
         if r.random() < 0.1:
+            wrap(p, r.choice(["principal", "action", "resource"]))
+        if r.random() < 0.1:
             p["annotations"] = {r.choice(["id", "doc", "if", "in", "a_b"]): words.string(r) for _ in range(r.randint(1, 2))}
         return p
 
@@ -138,6 +140,12 @@ class Policies:
             elif x < 0.04:
                 values[r.choice(["?principal", "?resource", "?x", "principal"])] = plain_uid("T", "a")
             out["templateLinks"].append({"templateId": template if x > 0.01 else "nosuch", "newId": f"l{i}" if x < 0.98 else "p0", "values": values})
+
+
+def wrap(p, side):
+    """The other way to write a uid in policy JSON."""
+    if "entity" in p[side]:
+        p[side]["entity"] = {"__entity": p[side]["entity"]}
 
 
 def printable(p):

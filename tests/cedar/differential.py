@@ -17,13 +17,15 @@ import shrink
 
 CHUNK = 250
 OUT = engines.ROOT / "build/cedar-differential"
+BESIDE = []  # the folder of another version of the npm package
 KNOWN = json.loads((engines.HERE / "differences.json").read_text())
 
 
 def known(call, source, theirs, mine, how):
-    """The entry of differences.json that explains a disagreement, if one does."""
+    """The entry of differences.json that explains a disagreement, if one does: where all that it names is met."""
     for entry in KNOWN:
-        if re.fullmatch(entry["call"], call) and how in entry["how"] and re.search(entry["input"], source):
+        if (re.fullmatch(entry["call"], call) and how in entry["how"] and re.search(entry.get("input", ""), source)
+                and re.search(entry.get("official", ""), json.dumps(theirs)) and re.search(entry.get("ours", ""), json.dumps(mine))):
             return entry["name"]
     return None
 
@@ -31,7 +33,7 @@ def known(call, source, theirs, mine, how):
 def check(official, cases):
     """Counts for these cases, and what differs as (case, theirs, mine, how)."""
     lines = [compare.line(*case) for case in cases]
-    answers = official.answers(lines), engines.ours(lines)
+    answers = official.answers(lines), other_engine(lines)
     theirs, mine = (compare.all_facts(official, cases, a) for a in answers)
     tally, different = collections.Counter(), []
     for case, a, b, raw_a, raw_b in zip(cases, theirs, mine, *answers):
@@ -44,7 +46,7 @@ def check(official, cases):
         elif how is None:
             outcome = outcome_of(a)
         else:
-            outcome = known(call, case[2], a, b, how)
+            outcome = known(call, case[2], raw_a, raw_b, how)
             outcome = f"known: {outcome}" if outcome else "DIFFER"
             if outcome == "DIFFER":
                 different.append((case, raw_a, raw_b, how))
@@ -59,6 +61,15 @@ def outcome_of(a):
     if "validation errors" in a:
         return "invalid" if a["validation errors"] else "valid"
     return a["type"]
+
+
+def other_engine(lines):
+    """What is put to the test: ours, unless another version of the official one was asked for."""
+    if not BESIDE:
+        return engines.ours(lines)
+    if not hasattr(other_engine, "official"):
+        other_engine.official = engines.Official(pathlib.Path(BESIDE[0]))
+    return other_engine.official.answers(lines)
 
 
 def work(given):
@@ -95,7 +106,7 @@ def keep(different, shrinks):
             line = compare.line(case[0], case[1], source)
             theirs, mine = official.answers([line])[0], engines.ours([line])[0]
             print(f"\nDIFFER ({how}) {case[0]} {case[1]}\n  input    {source[:1500]}\n  official {json.dumps(theirs)[:600]}\n  ours     {json.dumps(mine)[:600]}")
-        (OUT / f"{at:04}.json").write_text(json.dumps({"id": case[0], "call": case[1], "how": how, "input": source, "official": theirs, "ours": mine}, indent=1))
+        (OUT / f"{at:05}.json").write_text(json.dumps({"id": case[0], "call": case[1], "how": how, "input": source, "official": theirs, "ours": mine}, indent=1))
     print("\nways to differ:")
     for (kind, call, how), n in ways.most_common():
         print(f"  {n:5}  {kind}: {call}: {how}")
@@ -127,7 +138,12 @@ def main():
     parser.add_argument("--kind", choices=generate.BY_NAME)
     parser.add_argument("--shrinks", type=int, default=12, help="how many disagreements are made small")
     parser.add_argument("--replay", nargs="+", metavar="FILE", help="cases of an earlier run, or lines of calls")
+    parser.add_argument("--beside", metavar="FOLDER", help="another version of the official package, in the place of ours")
     given = parser.parse_args()
+    if given.beside:
+        BESIDE.append(given.beside)
+        KNOWN.clear()
+        given.shrinks = 0
     missing = engines.absent()
     if missing:
         print(f"skipped: {missing}")

@@ -300,6 +300,24 @@ def policy_set_text(r):
     return "policySetTextToParts", mutate.in_text(r, source) if r.random() < 0.3 else source
 
 
+def policy_format(r):
+    p, _ = a_policy(r, slots=False, wild=0.1)
+    source = text.write(r, p, r.choice([0.02, 0.2]))
+    call = {"policyText": mutate.in_text(r, source) if r.random() < 0.2 else source}
+    if r.random() < 0.5:
+        call |= {"lineWidth": r.choice([0, 1, 20, 80, 1000]), "indentWidth": r.choice([0, 1, 2, 8])}
+    return "formatPolicies", call
+
+
+def request_environments(r):
+    s = schemas.make(r)
+    slots = r.random() < 0.3
+    p = data.Policies(r, s, environments(r, s), wild=r.choice([0, 0.1]), deep=1).policy(slots)
+    kind = "Template" if slots != (r.random() < 0.03) else "Policy"
+    as_json = data.printable(p) and r.random() < 0.5
+    return f"getValidRequestEnvs{kind}", [p if as_json else text.write(r, p), schema_of(r, s)]
+
+
 # --- schemas -----------------------------------------------------------------------------------------------------------
 
 
@@ -379,7 +397,7 @@ KINDS = {
     authorize_typed: 22, authorize_wild: 8, authorize_extensions: 8, authorize_longs: 2, authorize_strings: 4, authorize_tokens: 3, authorize_damaged: 4,
     validate_sound: 6, validate_negative: 10, validate_raw: 1, validate_schema: 2, validate_damaged: 1,
     policy_text_to_json: 3, policy_raw_to_json: 2, policy_damaged_text: 4, policy_json_to_text: 4, policy_text_to_text: 1, policy_damaged_json: 4, policy_set: 2,
-    policy_set_text: 1, schema_sound: 3, schema_wild: 3, schema_damaged: 4, schema_resolved: 1, entities_sound: 2, entities_loose: 3, entities_damaged: 2, context: 4,
+    policy_set_text: 1, policy_format: 2, request_environments: 1, schema_sound: 3, schema_wild: 3, schema_damaged: 4, schema_resolved: 1, entities_sound: 2, entities_loose: 3, entities_damaged: 2, context: 4,
 }
 BY_NAME = {kind.__name__: kind for kind in KINDS}
 

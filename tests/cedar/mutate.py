@@ -16,7 +16,19 @@ def tokens(text):
     return TOKEN.findall(text)
 
 
+def repeated(r, source):
+    """One stretch between commas or semicolons twice, or in another place."""
+    parts = re.split(r"(?<=[,;{])", source)
+    part = r.choice(parts)
+    if r.random() < 0.4:
+        parts.remove(part)
+    parts.insert(r.randrange(len(parts) + 1), part)
+    return "".join(parts)
+
+
 def in_text(r, source, times=1):
+    if r.random() < 0.1:
+        return repeated(r, source)
     words_ = tokens(source)
     for _ in range(times):
         solid = [i for i, t in enumerate(words_) if not t.isspace()]
@@ -82,6 +94,8 @@ def change(r, holder, key, keys, whole, found):
         for step in r.choice(found):
             node = node[step]
         holder[key] = copied(node)
+    elif x < 0.58 and isinstance(holder[key], dict) and words.PAIRS not in holder[key]:
+        holder[key] = list(holder[key].values())
     elif x < 0.65:
         holder[key] = r.choice([[holder[key]], {"a": holder[key]}, {r.choice(keys or ["type"]): holder[key]}])
     elif x < 0.72 and isinstance(holder[key], str):

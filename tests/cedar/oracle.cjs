@@ -40,8 +40,13 @@ function exact(call, input) {
     return answer;
 }
 
-// Calls that take a bare string or give a bare value do not cross as JSON.
+// Numbers as they are written.
+const kept = (input) => parse(input, (_, value, { source }) => (typeof value === "number" ? JSON.rawJSON(source) : value));
+
+// Calls that take a bare string or two arguments do not cross as one JSON value.
 const PLAIN = {
+    getValidRequestEnvsPolicy: (input) => stringify(engine.getValidRequestEnvsPolicy(...kept(input))),
+    getValidRequestEnvsTemplate: (input) => stringify(engine.getValidRequestEnvsTemplate(...kept(input))),
     policySetTextToParts: (input) => stringify(engine.policySetTextToParts(parse(input))),
     schemaToJsonWithResolvedTypes: (input) => stringify(engine.schemaToJsonWithResolvedTypes(parse(input))),
 };

@@ -3,9 +3,12 @@ line 4.12; with $CEDAR_CLI naming it, every case is run through it too."""
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
+
+from harness import ROOT
 
 POLICIES = """\
 @id("readers")
@@ -289,6 +292,30 @@ def test_cedar_verbs_are_the_official_ones(ambit_binary):
         assert f"  {verb} " in listed.stdout
         told = run([ambit_binary, "cedar"], "/", [verb, "--help"])
         assert told.returncode == 0 and "example:" in told.stdout
+
+
+def examples():
+    """The page's files, and its commands with what each is said to print."""
+    page = (ROOT / "docs/cedar.md").read_text()
+    named = dict(re.findall(r"^`([\w.-]+)`:\n\n```\w+\n(.*?)```", page, re.S | re.M))
+    commands = []
+    for block in re.findall(r"```console\n(.*?)```", page, re.S):
+        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+            command, _, told = part.partition("\n")
+            code = re.search(r"^\[exit (\d)\]\n", told, re.M)
+            commands.append((command, told[:code.start()] if code else told, int(code.group(1)) if code else 0))
+    return named, commands
+
+
+def test_cedar_manual_shows_what_happens(ambit_binary, tmp_path):
+    named, commands = examples()
+    assert len(named) >= 6 and len(commands) >= 15
+    for name, text in named.items():
+        (tmp_path / name).write_text(text)
+    environment = {**os.environ, "PATH": f"{ambit_binary.parent}:{os.environ['PATH']}"}
+    for command, told, code in commands:
+        done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert (done.stdout + done.stderr, done.returncode) == (told, code), command
 
 
 # ---- batch ----

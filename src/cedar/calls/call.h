@@ -123,3 +123,7 @@ calls_fn calls_policy_to_json, calls_policy_to_text, calls_template_to_json, cal
     calls_text_to_parts, calls_format, calls_lang_version, calls_sdk_version;  /* call_convert.c */
 calls_fn calls_schema_to_json, calls_schema_to_text, calls_schema_to_resolved; /* call_schema.c */
 calls_fn calls_envs_of_policy, calls_envs_of_template;                         /* call_envs.c */
+
+/* ---- call_echo.c ---- */
+/* Policy JSON that was read without an error, given back: without what the reader passed over. */
+void calls_echo_policy(struct buf *out, const json *policy);

@@ -42,7 +42,7 @@ static void to_json(struct call *c, const json *input, bool is_template)
     if (json_type(input) == JSON_STRING)
         ok = cedar_policy_to_json(&made, &p, &err);
     else
-        json_write(&made, input);
+        calls_echo_policy(&made, input);
     answer_with(c, S("json"), ok, &made, true, &err);
     buf_fini(&made);
 }

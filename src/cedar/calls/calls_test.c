@@ -17,6 +17,11 @@
 #define EST(principal)                                                                             \
     "{\"effect\":\"permit\",\"principal\":" principal                                              \
     ",\"action\":{\"op\":\"All\"},\"resource\":{\"op\":\"All\"},\"conditions\":[]}"
+#define EST_WHEN(body)                                                                             \
+    "{\"effect\":\"permit\",\"principal\":" ANY ",\"action\":" ANY ",\"resource\":" ANY            \
+    ",\"conditions\":[{\"kind\":\"when\",\"body\":" body "}]}"
+#define HAS(more)                                                                                  \
+    "{\"has\":{\"left\":{\"Value\":{\"has\":{\"attr\":1,\"x\":2}}},\"attr\":\"a\"" more "}}"
 #define ANY      "{\"op\":\"All\"}"
 #define SLOT     "{\"op\":\"==\",\"slot\":\"?principal\"}"
 #define TEMPLATE "\"permit(principal == ?principal, action, resource) when {principal.n == 1};\""
@@ -99,6 +104,26 @@ static const struct {
      OK},
     {"policyToJson", "\"" PERMIT "\"", "{\"type\":\"success\",\"json\":" EST(ANY) "}"},
     {"policyToJson", EST(ANY), "{\"type\":\"success\",\"json\":" EST(ANY) "}"},
+    {"policyToJson",
+     "{\"effect\":\"permit\",\"principal\":{\"op\":\"==\",\"entity\":{\"type\":\"U\",\"id\":\"a\","
+     "\"x\":1},\"x\":1},"
+     "\"action\":{\"op\":\"in\",\"entities\":[{\"__entity\":{\"type\":\"Action\",\"id\":\"a\","
+     "\"x\":1},\"x\":1}]},"
+     "\"resource\":{\"op\":\"is\",\"entity_type\":\"U\",\"in\":{\"entity\":{\"type\":\"U\",\"id\":"
+     "\"a\"},\"x\":1}},"
+     "\"conditions\":[{\"kind\":\"when\",\"body\":{\"Value\":[{\"__entity\":{\"type\":\"U\",\"id\":"
+     "\"a\",\"x\":1}},"
+     "{\"x\":{}}]}}],\"annotations\":{}}",
+     "{\"type\":\"success\",\"json\":{\"effect\":\"permit\",\"principal\":{\"op\":\"==\","
+     "\"entity\":{\"type\":\"U\",\"id\":\"a\"}},\"action\":{\"op\":\"in\",\"entities\":[{\"__"
+     "entity\":{"
+     "\"type\":\"Action\",\"id\":\"a\"}}]},\"resource\":{\"op\":\"is\",\"entity_type\":\"U\","
+     "\"in\":{"
+     "\"entity\":{\"type\":\"U\",\"id\":\"a\"}}},\"conditions\":[{\"kind\":\"when\",\"body\":{"
+     "\"Value\":[{"
+     "\"__entity\":{\"type\":\"U\",\"id\":\"a\"}},{\"x\":{}}]}}]}}"},
+    {"policyToJson", EST_WHEN(HAS(",\"x\":1")),
+     "{\"type\":\"success\",\"json\":" EST_WHEN(HAS("")) "}"},
     {"policyToText", EST(ANY), "{\"type\":\"success\",\"text\":\"" PERMIT "\"}"},
     {"policyToText", "\" // a\\npermit( principal,action,resource );\"",
      "{\"type\":\"success\",\"text\":\" // a\\npermit( principal,action,resource );\"}"},
@@ -299,6 +324,7 @@ static void test_depth(void **state)
         buf_putc(&b, '\0');
         str answer = call(&a, "checkParseContext", buf_str(&b).p);
         assert_int_equal(str_find(answer, S("success")) > 0, depths[i] == 100);
+        assert_int_equal(str_find(answer, S("2048 levels")) > 0, depths[i] == 4000);
         buf_fini(&b);
     }
 }

@@ -282,14 +282,9 @@ bool check_step(struct checker *c, struct cedar_span span)
     return false;
 }
 
-static str address_of(const struct cedar_expr *const *e)
-{
-    return str_of((const char *)e, sizeof *e);
-}
-
 struct check_note *check_note_any(const struct checker *c, const struct cedar_expr *e)
 {
-    return map_get(&c->notes, address_of(&e));
+    return by_address_get(&c->notes, e);
 }
 
 const struct check_note *check_note_of(const struct checker *c, const struct cedar_expr *e)
@@ -313,7 +308,7 @@ static void take_note(struct checker *c, const struct caps *prior, const struct 
     struct check_note *note = check_note_any(c, e);
     if (!note) {
         note = ARENA_NEW(&c->kept, struct check_note);
-        (void)map_put(&c->notes, address_of(&e), note);
+        by_address_put(&c->kept, &c->notes, e, note);
     }
     note->type = x.type;
     note->guarded = e->kind == CEDAR_E_ATTR && x.ok && is_guarded(c, prior, e);

@@ -8,6 +8,7 @@
 #pragma once
 #include "cedar/schema/finding.h"
 #include "cedar/schema/schema.h"
+#include "cedar/check/by_address.h"
 #include "cedar/check/validate.h"
 
 /* Capabilities: facts such as "principal.manager exists", as ascending numbers. NULL: none. */
@@ -47,18 +48,18 @@ struct checker {
     size_t first_diag; /* of this policy, in d */
     size_t errors;     /* of this policy, repeats not counted */
     struct request_env env;
-    struct arena scratch; /* types and capabilities; emptied for each environment */
-    struct map shapes;    /* what names an expression by its form -> its number */
-    struct map numbers;   /* address of an expression -> its number */
+    struct arena scratch;      /* types and capabilities; emptied for each environment */
+    struct map shapes;         /* what names an expression by its form -> its number */
+    struct by_address numbers; /* of expressions */
     uint32_t next_number;
     size_t steps;
     bool gave_up; /* over VALIDATE_STEPS_MAX, and reported */
     /* Called after each environment in which scope and conditions have a type, with that; NULL:
      * nobody asks, and then no notes are taken. */
     void (*on_env)(struct checker *c, struct answer all);
-    void *arg;         /* of on_env */
-    struct arena kept; /* notes; emptied with the policy */
-    struct map notes;  /* address of an expression -> struct check_note */
+    void *arg;               /* of on_env */
+    struct arena kept;       /* notes and tables; emptied with the policy */
+    struct by_address notes; /* struct check_note */
     uint32_t env_number;
 };
 

@@ -59,6 +59,35 @@ static uint32_t receiver_number(struct checker *c, struct receiver *r)
     return r->number;
 }
 
+/* For a record that was read from the request: whose it is, so that it is told apart from another
+ * environment's. Empty for others, and for entities, whose type says it. */
+static str whose_record(struct checker *c, const struct receiver *r)
+{
+    const struct cedar_expr *e = r->e;
+    struct buf b = {0};
+    if (r->x.type->kind != CTYPE_RECORD)
+        return (str){0};
+    while (e->kind == CEDAR_E_ATTR)
+        e = e->kids[0];
+    if (e->kind != CEDAR_E_VAR)
+        return (str){0};
+    if (e->var != CEDAR_CONTEXT)
+        return str_fmt(&c->scratch, ", with %s of type %.*s", cedar_var_names[e->var],
+                       STR(check_type_text(c, c->env.types[e->var])));
+    cedar_uid_print(&b, &c->env.action->uid);
+    str text = str_fmt(&c->scratch, ", in the context of %.*s", STR(str_take(buf_str(&b), 160)));
+    buf_fini(&b);
+    return text;
+}
+
+/* The same for any receiver. */
+static str whose_attribute(struct checker *c, const struct receiver *r)
+{
+    if (r->x.type->kind == CTYPE_ENTITY)
+        return str_fmt(&c->scratch, ", on %.*s", STR(check_type_text(c, r->x.type)));
+    return whose_record(c, r);
+}
+
 static struct answer attr_of(struct checker *c, const struct caps *prior, struct receiver *r,
                              str name, struct cedar_span span)
 {
@@ -68,8 +97,8 @@ static struct answer attr_of(struct checker *c, const struct caps *prior, struct
     str of = attr ? (str){0} : check_type_text(c, r->x.type);
     if (!attr) {
         struct cedar_diag *one =
-            check_report(c, FIND_UNKNOWN_ATTRIBUTE, span, "%.*s has no attribute `%.*s`", STR(of),
-                         STR(str_take(name, 80)));
+            check_report(c, FIND_UNKNOWN_ATTRIBUTE, span, "%.*s has no attribute `%.*s`%.*s",
+                         STR(of), STR(str_take(name, 80)), STR(whose_record(c, r)));
         str best = one ? guess_attr(c, r->x.type, name) : (str){0};
         if (best.n)
             check_help(c, one, "did you mean `%.*s`?", STR(best));
@@ -77,9 +106,10 @@ static struct answer attr_of(struct checker *c, const struct caps *prior, struct
     }
     if (attr->required || caps_has(prior, attr_cap(c, receiver_number(c, r), name)))
         return answer_after(answer_ok(attr->type), r->x.ok);
-    struct cedar_diag *one = check_report(c, FIND_OPTIONAL_ATTRIBUTE, span,
-                                          "attribute `%.*s` is optional and may be missing here",
-                                          STR(str_take(name, 80)));
+    struct cedar_diag *one =
+        check_report(c, FIND_OPTIONAL_ATTRIBUTE, span,
+                     "attribute `%.*s` is optional and may be missing here%.*s",
+                     STR(str_take(name, 80)), STR(whose_attribute(c, r)));
     check_help(c, one, "test with `has %.*s &&` first", STR(str_take(name, 80)));
     return answer_fail(attr->type);
 }

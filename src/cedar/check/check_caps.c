@@ -270,11 +270,10 @@ uint32_t expr_number(struct checker *c, const struct cedar_expr *e)
                                                                     [CEDAR_E_RECORD] = record,
                                                                     [CEDAR_E_CALL] = plain,
                                                                     [CEDAR_E_ERROR] = plain};
-    str address = str_of((const char *)&e, sizeof(void *));
-    uintptr_t known = (uintptr_t)map_get(&c->numbers, address);
+    uintptr_t known = (uintptr_t)by_address_get(&c->numbers, e);
     if (known == 0) {
         known = number[e->kind](c, e);
-        (void)map_put(&c->numbers, address, (void *)known); /* NOLINT */
+        by_address_put(&c->kept, &c->numbers, e, (void *)known); /* NOLINT: never followed */
     }
     return (uint32_t)known;
 }

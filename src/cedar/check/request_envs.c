@@ -17,23 +17,6 @@ static void on_env(struct checker *c, struct answer a)
     f->actions[c->env.action->index] = true;
 }
 
-/* A scope that names what is not there, or a list of no type, has no type in any environment. */
-static bool scope_has_type(const struct schema *s, const struct cedar_policy *p, struct arena *a)
-{
-    struct cedar_policy scope = *p;
-    struct checker c;
-    struct cedar_diags d;
-    bool ok = true;
-    scope.condition_count = 0;
-    cedar_diags_init(&d, a, (str){0}, (str){0});
-    checker_init(&c, s, &scope, NULL, &d);
-    check_names(&c);
-    checker_fini(&c);
-    for (size_t i = 0; i < d.count; i++)
-        ok = ok && d.items[i].code == finding_infos[FIND_UNKNOWN_ENUM_ID].code;
-    return ok;
-}
-
 static struct schema_set set_of(struct arena *a, const bool *marked, size_t n)
 {
     uint32_t *items = ARENA_ARRAY(a, uint32_t, n);
@@ -54,8 +37,7 @@ void request_envs(struct arena *a, const struct schema *s, const struct cedar_po
     cedar_diags_init(&ignored, a, (str){0}, (str){0});
     checker_init(&f.checker, s, p, NULL, &ignored);
     f.checker.on_env = on_env;
-    if (scope_has_type(s, p, a))
-        (void)check_envs(&f.checker);
+    (void)check_envs(&f.checker);
     checker_fini(&f.checker);
     *out = (struct request_env_sets){
         .principals = set_of(a, f.principals, s->etype_count),

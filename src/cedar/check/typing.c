@@ -1,21 +1,17 @@
 #include "cedar/check/typing.h"
 #include "cedar/check/check.h"
 
-static size_t slot_of(const struct typing *t, const struct cedar_expr *e)
-{
-    uint64_t h = (uint64_t)(uintptr_t)e * 0x9e3779b97f4a7c15;
-    size_t i = (size_t)(h >> 32) & (t->slot_count - 1);
-    while (t->slots[i].e && t->slots[i].e != e)
-        i = (i + 1) & (t->slot_count - 1);
-    return i;
-}
-
 const struct typing_fact *typing_of(const struct typing *t, const struct cedar_expr *e)
 {
-    if (t->slot_count == 0)
-        return NULL;
-    const struct typing_fact *found = &t->slots[slot_of(t, e)];
-    return found->e ? found : NULL;
+    size_t i = (size_t)(((uint64_t)(uintptr_t)e * 0x9e3779b97f4a7c15) >> 32);
+    for (; t->slot_count; i++) {
+        const struct typing_fact *found = &t->slots[i & (t->slot_count - 1)];
+        if (found->e == e)
+            return found;
+        if (!found->e)
+            break;
+    }
+    return NULL;
 }
 
 /* Keeps the notes when the checker is about to drop them. */
@@ -28,18 +24,14 @@ static void keep_notes(struct checker *c, struct answer all)
 {
     struct keeping *k = c->arg;
     struct typing *t = k->out;
-    str address;
-    void *value;
-    t->slot_count = 8;
-    while (t->slot_count < map_count(&c->notes) * 2)
-        t->slot_count *= 2;
+    t->slot_count = c->notes.slot_count; /* and every note at its place: one hash serves both */
     t->slots = ARENA_ARRAY(k->a, struct typing_fact, t->slot_count);
-    for (size_t i = 0; map_next(&c->notes, &i, &address, &value);) {
-        const struct check_note *note = value;
-        const struct cedar_expr *e;
-        memcpy(&e, address.p, sizeof e);
-        t->slots[slot_of(t, e)] = (struct typing_fact){
-            e, (uint8_t)(note->type ? note->type->kind : CTYPE_NONE), note->guarded};
+    for (size_t i = 0; i < t->slot_count; i++) {
+        const struct check_note *note = c->notes.slots[i].value;
+        if (note)
+            t->slots[i] = (struct typing_fact){
+                c->notes.slots[i].e, (uint8_t)(note->type ? note->type->kind : CTYPE_NONE),
+                note->guarded};
     }
 }
 

@@ -1,6 +1,8 @@
 #include "cedar/check/validate.h"
 #include "cedar/check/check.h"
 
+#include <stdlib.h>
+
 /* ---- names: known at all, wherever they stand, dead code included ---- */
 
 /* Guessing is dear: only for what will be shown. */
@@ -117,15 +119,18 @@ bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
 
 /* ---- one environment ---- */
 
-/* The type of scope and conditions together. */
+/* The type of scope and conditions together. Each condition is joined with all that follow it, so
+ * one without a type leaves the whole open, whatever comes behind it. */
 static struct answer check_conditions(struct checker *c, struct answer all)
 {
+    bool open = false;
     for (size_t i = 0; i < c->policy->condition_count && !answer_is_false(all); i++) {
         const struct cedar_condition *one = &c->policy->conditions[i];
         struct answer x = check_as(c, all.caps, one->body, &expect_bool);
+        open = open || (!x.type && !one->unless); /* a negation has a type, come what may */
         all = answer_and(c, all, one->unless ? answer_not(x) : x);
     }
-    return all;
+    return open && answer_is_false(all) ? answer_fail(&ctype_bool) : all;
 }
 
 static void enter_env(struct checker *c, const struct schema_action *x, uint32_t principal,
@@ -281,6 +286,49 @@ bool check_one_env(struct checker *c, const struct schema_action *x, uint32_t pr
     return true;
 }
 
+static int by_index(const void *a, const void *b)
+{
+    const struct schema_action *x = *(const struct schema_action *const *)a;
+    const struct schema_action *y = *(const struct schema_action *const *)b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static bool is_in_any(const struct schema_action *x, const struct schema_action *const *named,
+                      size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (schema_action_is_in(x, named[i]))
+            return true;
+    return false;
+}
+
+/* `action in`: where no group is named, the actions are those named. Sets with a policy for each
+ * action would otherwise look at all actions for each policy. */
+static void check_listed_actions(struct checker *c, const struct cedar_scope *scope,
+                                 struct check_tally *t)
+{
+    const struct schema *s = c->s;
+    const struct schema_action **named =
+        ARENA_ARRAY(&c->kept, const struct schema_action *, scope->uid_count);
+    size_t n = scope->uid_count;
+    bool groups = false;
+    for (size_t i = 0; i < n; i++) {
+        named[i] = schema_action(s, &scope->uids[i].uid);
+        if (!named[i])
+            return; /* one unknown action in a list, and nothing is said of the others */
+        groups = groups || named[i]->has_members;
+    }
+    for (size_t i = 0; groups && i < s->action_count && !c->gave_up; i++)
+        if (is_in_any(&s->actions[i], named, n))
+            check_action(c, &s->actions[i], t);
+    if (groups || n == 0)
+        return;
+    qsort(named, n, sizeof *named, by_index);
+    for (size_t i = 0; i < n && !c->gave_up; i++)
+        if (i == 0 || named[i] != named[i - 1])
+            check_action(c, named[i], t);
+}
+
 struct check_tally check_envs(struct checker *c)
 {
     struct check_tally t = {0};
@@ -295,9 +343,12 @@ struct check_tally check_envs(struct checker *c)
             check_action(c, x, &t);
         return t;
     }
+    if (scope->op != CEDAR_SCOPE_ANY) {
+        check_listed_actions(c, scope, &t);
+        return t;
+    }
     for (size_t i = 0; i < c->s->action_count && !c->gave_up; i++)
-        if (check_scope_action(c->s, scope, &c->s->actions[i]))
-            check_action(c, &c->s->actions[i], &t);
+        check_action(c, &c->s->actions[i], &t);
     return t;
 }
 
@@ -357,8 +408,6 @@ void checker_fini(struct checker *c)
     arena_fini(&c->scratch);
     arena_fini(&c->kept);
     map_fini(&c->shapes);
-    map_fini(&c->numbers);
-    map_fini(&c->notes);
 }
 
 bool validate_policy(const struct schema *s, const struct cedar_policy *p,

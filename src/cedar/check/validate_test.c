@@ -326,6 +326,11 @@ static const struct row scope_rows[] = {
      "unknown-action no-applicable-action"},
     {"permit(principal, action in [Action::\"view\", N::Action::\"run\"], resource is Lonely);",
      "incompatible-types no-applicable-action impossible-policy"},
+    {"permit(principal is User, action, resource is Doc) when { 1 } unless { true };",
+     "unexpected-type"},
+    {"permit(principal is User, action, resource is Doc) when { 1 && false };", "unexpected-type"},
+    {"permit(principal is User, action, resource is Doc) unless { true } when { 1 };",
+     "impossible-policy"},
     {"permit(principal is Lonely, action, resource) when { 1 };",
      "no-applicable-action impossible-policy"},
 };
@@ -338,7 +343,7 @@ static void test_scopes_with_errors(void **state)
         ARENA_SCOPE struct arena a = {0};
         struct cedar_diags d;
         struct buf codes = {.max = 1000};
-        assert_false(validates(&a, s, str_z(scope_rows[i].when), VALIDATE_STRICT, &d));
+        (void)validates(&a, s, str_z(scope_rows[i].when), VALIDATE_STRICT, &d);
         for (size_t k = 0; k < d.count; k++)
             buf_printf(&codes, "%s%s", k ? " " : "", d.items[k].code);
         if (!str_eq(buf_str(&codes), str_z(scope_rows[i].code)))
@@ -396,6 +401,35 @@ static void test_permissive(void **state)
         if (!validates(&a, s, text, VALIDATE_PERMISSIVE, &d))
             fail_msg("%s: %.*s", wider[i], STR(d.items[0].text));
         assert_false(validates(&a, s, text, VALIDATE_STRICT, &d));
+    }
+}
+
+/* Warned of beside errors too, unless a condition without a type leaves it open. */
+static void test_impossible_with_errors(void **state)
+{
+    static const struct {
+        const char *policy;
+        size_t warnings;
+    } cases[] = {
+        {"permit(principal, action, resource) when { 1 };", 0},
+        {"permit(principal, action, resource) when { false } when { 1 };", 1},
+        {"permit(principal, action, resource) when { 1 } when { false };", 0},
+        {"permit(principal, action, resource) when { 1 && false };", 0},
+        {"permit(principal, action, resource) unless { 1 } when { false };", 1},
+        {"permit(principal, action, resource) when { 1 == 1 && \"a\" < 1 } when { false };", 1},
+        {"permit(principal is Nope, action, resource);", 1},
+        {"permit(principal == Nope::\"a\", action, resource);", 0},
+        {"permit(principal, action == Action::\"nope\", resource);", 1},
+        {"permit(principal, action in Action::\"nope\", resource);", 0},
+    };
+    ARENA_SCOPE struct arena sa = {0};
+    const struct schema *s = schema_of(&sa);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct cedar_diags d;
+        (void)validates(&a, s, str_z(cases[i].policy), VALIDATE_STRICT, &d);
+        if (d.warnings != cases[i].warnings)
+            fail_msg("%s: %zu warnings", cases[i].policy, d.warnings);
     }
 }
 
@@ -515,9 +549,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_scopes_with_errors),
-        cmocka_unit_test(test_permissive), cmocka_unit_test(test_help),
-        cmocka_unit_test(test_once),       cmocka_unit_test(test_table),
-        cmocka_unit_test(test_too_much),   cmocka_unit_test(test_sdk),
+        cmocka_unit_test(test_permissive), cmocka_unit_test(test_impossible_with_errors),
+        cmocka_unit_test(test_help),       cmocka_unit_test(test_once),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_too_much),
+        cmocka_unit_test(test_sdk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,4 @@
 /* Deciding requests by a compiled set. */
-#include <stdlib.h>
-
 #include "cedar/eval/index.h"
 
 enum { FEW = 16 };
@@ -13,6 +11,8 @@ struct deciding {
     struct cedar_policy_error *errors;
     size_t error_count, error_cap;
     size_t evaluated;
+    enum cedar_mode mode;
+    bool over; /* what is left cannot change the decision */
 };
 
 /* ---- scopes ---- */
@@ -53,6 +53,13 @@ static void note_error(struct deciding *d, const struct compiled *c, const struc
     PUSH(a, d->errors, d->error_count, d->error_cap, e);
 }
 
+/* When only the decision is wanted. Under DECISION_CLOSED a permit may still fail. */
+static bool is_needless(const struct deciding *d, const struct compiled *c)
+{
+    return d->over || (d->mode == CEDAR_DECISION && c->effect == CEDAR_PERMIT &&
+                       d->satisfied_count[CEDAR_PERMIT] > 0);
+}
+
 static void decide_policies(struct selection *selection, const uint32_t *places, uint32_t first,
                             size_t n)
 {
@@ -68,38 +75,61 @@ static void decide_policies(struct selection *selection, const uint32_t *places,
             !side_fits(d, c, OF_RESOURCE, CEDAR_RESOURCE) ||
             (c->in_many && index_came_before(selection, c->number)))
             continue;
+        if (d->mode && is_needless(d, c))
+            continue;
         d->evaluated++;
         enum outcome outcome = machine_run(&d->machine, c->code, c->code_count, &err);
         if (outcome == RUN_TRUE)
             note_satisfied(d, c);
         else if (outcome == RUN_FAILED)
             note_error(d, c, &err);
+        if (d->mode == CEDAR_FULL)
+            continue;
+        d->over = (outcome == RUN_TRUE && c->effect == CEDAR_FORBID) ||
+                  (outcome == RUN_FAILED && d->mode == CEDAR_DECISION_CLOSED);
+        if (d->over)
+            return;
     }
 }
 
-static int number_order(const void *a, const void *b)
+static bool number_less(const void *base, size_t i, size_t j)
 {
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
+    const uint32_t *numbers = base;
+    return numbers[i] < numbers[j];
 }
 
-static int error_order(const void *a, const void *b)
+static void number_swap(void *base, size_t i, size_t j)
 {
-    const struct cedar_policy_error *x = a, *y = b;
-    return (x->policy > y->policy) - (x->policy < y->policy);
+    uint32_t *numbers = base, t = numbers[i];
+    numbers[i] = numbers[j];
+    numbers[j] = t;
+}
+
+static bool error_less(const void *base, size_t i, size_t j)
+{
+    const struct cedar_policy_error *errors = base;
+    return errors[i].policy < errors[j].policy;
+}
+
+static void error_swap(void *base, size_t i, size_t j)
+{
+    struct cedar_policy_error *errors = base, t = errors[i];
+    errors[i] = errors[j];
+    errors[j] = t;
 }
 
 static void conclude(struct deciding *d, struct cedar_response *out)
 {
     bool forbidden = d->satisfied_count[CEDAR_FORBID] > 0;
+    bool failed = d->mode == CEDAR_DECISION_CLOSED && d->error_count > 0;
     enum cedar_effect effect = forbidden ? CEDAR_FORBID : CEDAR_PERMIT;
     size_t reasons = d->satisfied_count[effect];
     if (reasons > 1)
-        qsort(d->satisfied[effect], reasons, sizeof **d->satisfied, number_order);
+        cedar_heap_sort(d->satisfied[effect], reasons, number_less, number_swap);
     if (d->error_count > 1)
-        qsort(d->errors, d->error_count, sizeof *d->errors, error_order);
+        cedar_heap_sort(d->errors, d->error_count, error_less, error_swap);
     *out = (struct cedar_response){
-        .decision = !forbidden && reasons > 0 ? CEDAR_ALLOW : CEDAR_DENY,
+        .decision = !forbidden && !failed && reasons > 0 ? CEDAR_ALLOW : CEDAR_DENY,
         .reasons = d->satisfied[effect],
         .reason_count = reasons,
         .errors = d->errors,
@@ -125,6 +155,13 @@ bool cedar_authorize(const struct cedar_set *set, const struct cedar_request *re
                      const struct cedar_entities *entities, struct arena *scratch,
                      struct cedar_response *out, struct err *err)
 {
+    return cedar_authorize_as(CEDAR_FULL, set, req, entities, scratch, out, err);
+}
+
+bool cedar_authorize_as(enum cedar_mode mode, const struct cedar_set *set,
+                        const struct cedar_request *req, const struct cedar_entities *entities,
+                        struct arena *scratch, struct cedar_response *out, struct err *err)
+{
     UNINITIALIZED struct cedar_value small[STACK_SMALL];
     UNINITIALIZED struct deciding d;
     if (!check_request(req, entities, err))
@@ -138,6 +175,8 @@ bool cedar_authorize(const struct cedar_set *set, const struct cedar_request *re
     }
     d.errors = NULL;
     d.error_count = d.error_cap = d.evaluated = 0;
+    d.mode = mode;
+    d.over = false;
     index_select(&d.selection);
     conclude(&d, out);
     return true;

@@ -242,7 +242,7 @@ static void test_index(void **state)
         struct world w;
         struct err err;
         struct buf b = {0};
-        for (int i = 0; i < 60; i++) {
+        for (int i = 0; i < 20 + 2 * round; i++) { /* small buckets and large ones */
             buf_put(&b, S("permit("));
             random_side(&b, &s, "principal", 'P');
             random_action(&b, &s);

@@ -69,10 +69,8 @@ static bool table_next(const struct table *t, uint64_t hash, size_t *i, uint32_t
 
 /* ---- constants ---- */
 
-/* Deep values are told apart by their first elements only; equality decides. */
-static uint64_t hash_value(uint64_t seed, const struct cedar_value *v, unsigned depth)
+static uint64_t hash_value(uint64_t seed, const struct cedar_value *v)
 {
-    enum { ELEMENTS = 8, DEPTH = 4 };
     uint64_t h = hash_fold(seed ^ v->kind, 0xd6e8feb86659fd93 ^ v->n);
     switch ((enum cedar_kind)v->kind) {
     case CEDAR_BOOL:
@@ -82,12 +80,12 @@ static uint64_t hash_value(uint64_t seed, const struct cedar_value *v, unsigned 
     case CEDAR_ENTITY:
         return hash_uid(h, v->uid);
     case CEDAR_SET:
-        for (uint32_t i = 0; i < v->n && i < ELEMENTS && depth < DEPTH; i++)
-            h = hash_value(h, &v->items[i], depth + 1);
+        for (uint32_t i = 0; i < v->n; i++)
+            h = hash_value(h, &v->items[i]);
         return h;
     case CEDAR_RECORD:
-        for (uint32_t i = 0; i < v->n && i < ELEMENTS && depth < DEPTH; i++)
-            h = hash_value(hash_bytes(h, v->fields[i].name), &v->fields[i].value, depth + 1);
+        for (uint32_t i = 0; i < v->n; i++)
+            h = hash_value(hash_bytes(h, v->fields[i].name), &v->fields[i].value);
         return h;
     case CEDAR_IPADDR:
         return hash_bytes(h, str_of((const char *)v->ip->bytes, v->ip->is_v6 ? 16 : 4));
@@ -101,7 +99,7 @@ uint32_t code_const(struct code *c, const struct cedar_value *v)
     uint32_t number = (uint32_t)c->const_count;
     struct cedar_value kept = *v;
     if (c->tables) {
-        uint64_t hash = hash_value(c->seed, v, 0);
+        uint64_t hash = hash_value(c->seed, v);
         for (size_t i = hash; table_next(&c->tables->consts, hash, &i, &number);) {
             if (cedar_value_eq(&c->consts[number], v))
                 return number;

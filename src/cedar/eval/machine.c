@@ -2,14 +2,19 @@
  */
 #include "cedar/eval/code.h"
 
-#include <stdlib.h>
-
 /* ---- the three subjects ---- */
 
-static int by_hash(const void *a, const void *b)
+static bool hash_less(const void *base, size_t i, size_t j)
 {
-    const struct cedar_ancestor *x = a, *y = b;
-    return (x->hash > y->hash) - (x->hash < y->hash);
+    const struct cedar_ancestor *all = base;
+    return all[i].hash < all[j].hash;
+}
+
+static void ancestor_swap(void *base, size_t i, size_t j)
+{
+    struct cedar_ancestor *all = base, t = all[i];
+    all[i] = all[j];
+    all[j] = t;
 }
 
 /* Policies and entities were hashed under different seeds. */
@@ -19,8 +24,7 @@ static void rehash_ancestors(const struct machine *m, struct subject *s)
         arena_dup(m->scratch, s->ancestors, s->ancestor_count * sizeof *all);
     for (size_t i = 0; i < s->ancestor_count; i++)
         all[i].hash = hash_uid(m->code->seed, all[i].uid);
-    if (s->ancestor_count > 1)
-        qsort(all, s->ancestor_count, sizeof *all, by_hash);
+    cedar_heap_sort(all, s->ancestor_count, hash_less, ancestor_swap);
     s->ancestors = all;
 }
 

@@ -94,6 +94,21 @@ static void hold_response(const struct cedar_policies *ps, const struct naive *n
     t->allows += allow;
 }
 
+/* The decision alone is the same decision. */
+static void hold_modes(const struct cedar_set *set, const struct cedar_request *req,
+                       const struct cedar_entities *entities, struct arena *a,
+                       const struct cedar_response *full)
+{
+    struct cedar_response res;
+    struct err err;
+    bool closed = full->decision == CEDAR_ALLOW && full->error_count == 0;
+    assert_true(cedar_authorize_as(CEDAR_DECISION, set, req, entities, a, &res, &err));
+    assert_int_equal(res.decision, full->decision);
+    assert_true(res.reason_count <= 1 && res.evaluated <= full->evaluated);
+    assert_true(cedar_authorize_as(CEDAR_DECISION_CLOSED, set, req, entities, a, &res, &err));
+    assert_int_equal(res.decision, closed ? CEDAR_ALLOW : CEDAR_DENY);
+}
+
 static void one_set(struct testgen *g, const struct cedar_entities *entities, struct arena *a,
                     struct tally *t)
 {
@@ -114,6 +129,7 @@ static void one_set(struct testgen *g, const struct cedar_entities *entities, st
         struct naive n = {&req, entities, a};
         assert_true(cedar_authorize(set, &req, entities, a, &res, &err));
         hold_response(&ps, &n, &res, t);
+        hold_modes(set, &req, entities, a, &res);
     }
     cedar_set_free(set);
     buf_fini(&text);

@@ -45,30 +45,6 @@ struct loaded {
     const json *requests;
 };
 
-static bool has_item(const struct cedar_entities *s, const struct cedar_uid *uid)
-{
-    for (size_t i = 0; i < s->count; i++)
-        if (cedar_uid_eq(&s->items[i]->uid, uid))
-            return true;
-    return false;
-}
-
-/* As the official engine does when it reads entities with a schema. */
-static bool add_actions(struct loaded *l, struct arena *a, struct err *err)
-{
-    for (size_t i = 0; i < l->schema->action_count; i++) {
-        const struct schema_action *x = &l->schema->actions[i];
-        struct cedar_uid *parents = ARENA_ARRAY(a, struct cedar_uid, x->parents.count);
-        for (size_t j = 0; j < x->parents.count; j++)
-            parents[j] = l->schema->actions[x->parents.items[j]].uid;
-        struct cedar_entity one = {
-            .uid = x->uid, .parents = parents, .parent_count = x->parents.count};
-        if (!has_item(&l->entities, &x->uid) && !cedar_entities_add(&l->entities, &one, err))
-            return false;
-    }
-    return true;
-}
-
 static bool load(struct tally *t, struct arena *a, str name, struct loaded *l, struct err *err)
 {
     str schema, policies;
@@ -87,8 +63,10 @@ static bool load(struct tally *t, struct arena *a, str name, struct loaded *l, s
     struct typed_json typed = {l->schema, NULL};
     struct cedar_json_hook hook = typed_json_hook(&typed);
     cedar_entities_init(&l->entities, a, NULL, SEED);
-    return cedar_entities_from_json(&l->entities, entities, &hook, err) && add_actions(l, a, err) &&
-           cedar_entities_seal(&l->entities, err);
+    if (!cedar_entities_from_json(&l->entities, entities, &hook, err))
+        return false;
+    testgen_add_actions(l->schema, a, &l->entities); /* as the official engine does */
+    return cedar_entities_seal(&l->entities, err);
 }
 
 static bool read_request(const struct schema *s, struct arena *a, const json *r,

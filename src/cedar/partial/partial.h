@@ -35,7 +35,7 @@
 #include "cedar/cedar.h"
 #include "cedar/schema/schema.h"
 
-enum { PARTIAL_NODES_MAX = 1 << 22 }; /* expressions made by one evaluation */
+enum { PARTIAL_NODES_MAX = 1 << 20 }; /* expressions made by one evaluation */
 
 /* ---- what is known of the request ---- */
 
@@ -178,7 +178,9 @@ struct partial_finding {
     str resource_type;
     struct cedar_uid uid; /* the candidate; empty where the question is not about entities */
     enum partial_verdict verdict;
-    const struct partial_answer *answer; /* NULL: the context given does not fit this action */
+    /* NULL where the context given does not fit the action; of a candidate, unless it is possible.
+     */
+    const struct partial_answer *answer;
 };
 struct partial_findings {
     const struct partial_finding *items;

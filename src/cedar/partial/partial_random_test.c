@@ -5,6 +5,9 @@
 #include "cedar/check/validate.h"
 #include "cedar/eval/naive.h"
 #include "cedar/partial/vary.h"
+#include "cedar/policy/policy_json.h"
+#include "cedar/policy/print.h"
+#include "cedar/policy/same.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,12 +18,12 @@
 #if defined(__SANITIZE_ADDRESS__)
 enum { ROUNDS = 400 };
 #else
-enum { ROUNDS = 4000 };
+enum { ROUNDS = 2500 };
 #endif
 enum { POLICIES = 4, VARIATIONS = 4, COMPLETIONS = 4 };
 
 struct tally {
-    size_t cases, classes[PARTIAL_CLASSES], outcomes[3], decided, allowed;
+    size_t cases, printed, classes[PARTIAL_CLASSES], outcomes[3], decided, allowed;
 };
 
 static const struct schema *read_schema(struct arena *a)
@@ -105,6 +108,41 @@ static void hold_policies(struct trial *t, const struct naive *n)
     }
 }
 
+static bool has_error(const struct cedar_expr *e)
+{
+    bool has = e->kind == CEDAR_E_ERROR;
+    for (uint32_t i = 0; !has && i < e->kid_count; i++)
+        has = has_error(e->kids[i]);
+    return has;
+}
+
+/* As text and as JSON, what is left reads back as the same tree - but for CEDAR_E_ERROR. */
+static void hold_forms(struct trial *t, const struct cedar_expr *e)
+{
+    struct buf text = {0}, as_json = {0};
+    struct cedar_diags d;
+    struct cedar_expr *from_json;
+    const json *v;
+    struct err err;
+    if (has_error(e))
+        return;
+    assert_true(cedar_expr_print(&text, e, &err));
+    cedar_diags_init(&d, t->a, S(""), buf_str(&text));
+    const struct cedar_expr *from_text = cedar_expr_parse(t->a, buf_str(&text), &d);
+    if (!from_text || !cedar_expr_same(from_text, e))
+        fail_msg("does not read back: %.*s", STR(buf_str(&text)));
+    assert_true(cedar_expr_to_json(&as_json, e, &err));
+    if (!json_read(t->a, buf_str(&as_json), &cedar_policy_json_limits, &v, &err) ||
+        !cedar_expr_from_json(t->a, v, &from_json, &err))
+        fail_msg("%s: %.*s", err.text, STR(buf_str(&as_json)));
+    buf_clear(&text);
+    assert_true(cedar_expr_to_json(&text, from_json, &err));
+    assert_true(str_eq(buf_str(&text), buf_str(&as_json)));
+    buf_fini(&text);
+    buf_fini(&as_json);
+    t->t->printed++;
+}
+
 static void one_completion(struct trial *t, const struct cedar_request *req,
                            const struct cedar_entities *store)
 {
@@ -138,8 +176,10 @@ static void one_variation(struct trial *t, const struct partial_plan *plan,
         fail_msg("%s", err.text);
     t->residuals = partial_residuals(t->answer, t->a);
     t->t->decided += t->answer->decided;
-    for (size_t i = 0; i < t->answer->count; i++)
+    for (size_t i = 0; i < t->answer->count; i++) {
         t->t->classes[t->answer->policies[i].class]++;
+        hold_forms(t, t->answer->policies[i].residual);
+    }
     one_completion(t, req, store);
     for (int i = 1; i < COMPLETIONS; i++) {
         struct cedar_request other;
@@ -187,9 +227,10 @@ static void test_residuals(void **state)
         one_round(&g, &a, &t);
         arena_reset(&a);
     }
-    printf("%zu cases, %zu allowed; residuals %zu, true %zu, false %zu, error %zu; %zu decided; "
+    printf("%zu cases, %zu residuals read back, %zu allowed; residuals %zu, true %zu, false %zu, "
+           "error %zu; %zu decided; "
            "outcomes: %zu failed, %zu false, %zu true\n",
-           t.cases, t.allowed, t.classes[PARTIAL_RESIDUAL], t.classes[PARTIAL_TRUE],
+           t.cases, t.printed, t.allowed, t.classes[PARTIAL_RESIDUAL], t.classes[PARTIAL_TRUE],
            t.classes[PARTIAL_FALSE], t.classes[PARTIAL_ERROR], t.decided, t.outcomes[NAIVE_FAILED],
            t.outcomes[NAIVE_FALSE], t.outcomes[NAIVE_TRUE]);
     assert_true(t.cases == (size_t)ROUNDS * VARIATIONS * COMPLETIONS);

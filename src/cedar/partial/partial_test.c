@@ -453,27 +453,99 @@ static void test_invalid_policies(void **state)
         partial_plan_make(b->schema, texts, 1, &read, S("User"), S("Doc"), &b->arena, &plan, &err));
 }
 
-/* The known context stands in the residual; both are nested. */
+/* ---- limits: what is known stands in the residual, as deep and as often as it is ---- */
+
+static void put_many(struct buf *b, const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_put(b, str_z(text));
+}
+
+/* The type of `context.x`, its value, and a condition. */
+static bool answers(struct bench *b, str type, str value, str condition, struct err *err)
+{
+    struct buf schema = {0}, policy = {0}, request = {0};
+    struct cedar_diags d;
+    const struct schema *s;
+    const struct partial_answer *answer;
+    struct partial_entities nothing;
+    struct partial_request req;
+    buf_printf(&schema,
+               "entity U; entity D = {p: Bool, s: String}; action a appliesTo {principal: U, "
+               "resource: D, context: {x: %.*s}};",
+               STR(type));
+    str schema_copy = str_dup(&b->arena, buf_str(&schema));
+    cedar_diags_init(&d, &b->arena, S("schema"), schema_copy);
+    assert_true(schema_read(&b->arena, schema_copy, &s, &d));
+    buf_printf(&policy, "permit (principal, action, resource) when { %.*s };", STR(condition));
+    buf_printf(&request,
+               "{\"principal_type\": \"U\", \"action\": \"Action::\\\"a\\\"\", "
+               "\"resource_type\": \"D\", \"context\": {\"x\": %.*s}}",
+               STR(value));
+    const struct cedar_policies *texts[] = {
+        read_policies(b, str_dup(&b->arena, buf_str(&policy)).p)};
+    const json *v = read_json(&b->arena, str_dup(&b->arena, buf_str(&request)).p);
+    buf_fini(&schema);
+    buf_fini(&policy);
+    buf_fini(&request);
+    partial_entities_init(&nothing, &b->arena, s);
+    assert_true(partial_entities_seal(&nothing, err));
+    if (!partial_request_from_json(&b->arena, s, v, &req, err))
+        fail_msg("%s", err->text);
+    return partial_authorize(s, texts, 1, &req, &nothing, &b->arena, &answer, err);
+}
+
+static bool nested(struct bench *b, size_t value_depth, size_t expr_depth, struct err *err)
+{
+    struct buf type = {0}, value = {0}, condition = {0};
+    put_many(&type, "{a: ", value_depth);
+    put_many(&value, "{\"a\": ", value_depth);
+    put_many(&condition, "[", expr_depth);
+    buf_put(&type, S("Long"));
+    buf_put(&value, S("1"));
+    buf_put(&condition, S("if resource.p then context.x else context.x"));
+    put_many(&type, "}", value_depth);
+    put_many(&value, "}", value_depth);
+    put_many(&condition, "]", expr_depth);
+    buf_put(&condition, S(".isEmpty()"));
+    bool ok = answers(b, buf_str(&type), buf_str(&value), buf_str(&condition), err);
+    buf_fini(&type);
+    buf_fini(&value);
+    buf_fini(&condition);
+    return ok;
+}
+
 static void test_depth_limit(void **state)
 {
-    struct bench *b = *state;
-    struct buf text = {0};
     struct err err = {0};
-    const struct partial_answer *answer;
-    buf_put(&text, S("permit (principal, action, resource) when { "));
-    for (int i = 0; i < 41; i++)
-        buf_put(&text, S("[{a: "));
-    buf_put(&text, S("if resource.public then 1 else context.n"));
-    for (int i = 0; i < 41; i++)
-        buf_put(&text, S("}]"));
-    buf_put(&text, S(".isEmpty() };"));
-    const struct cedar_policies *texts[] = {read_policies(b, str_dup(&b->arena, buf_str(&text)).p)};
-    buf_fini(&text);
-    if (!partial_authorize(b->schema, texts, 1, read_request(b, ANN_READS), &b->known, &b->arena,
-                           &answer, &err))
+    if (!nested(*state, 50, 60, &err))
         fail_msg("%s", err.text);
-    assert_true(answer->policies[0].residual->depth > 80);
-    assert_true(answer->policies[0].residual->depth <= CEDAR_DEPTH_MAX);
+    assert_false(nested(*state, 50, 90, &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
+}
+
+static bool repeated(struct bench *b, size_t items, size_t times, struct err *err)
+{
+    struct buf value = {0}, condition = {0};
+    buf_putc(&value, '[');
+    for (size_t i = 0; i < items; i++)
+        buf_printf(&value, "%s\"%zu\"", i ? ", " : "", i);
+    buf_putc(&value, ']');
+    buf_put(&condition, S("context.x.contains(resource.s)"));
+    put_many(&condition, " || context.x.contains(resource.s)", times - 1);
+    bool ok = answers(b, S("Set<String>"), buf_str(&value), buf_str(&condition), err);
+    buf_fini(&value);
+    buf_fini(&condition);
+    return ok;
+}
+
+static void test_size_limit(void **state)
+{
+    struct err err = {0};
+    if (!repeated(*state, 1000, 500, &err))
+        fail_msg("%s", err.text);
+    assert_false(repeated(*state, 1000, 1200, &err));
+    assert_int_equal(err.kind, ERR_LIMIT);
 }
 
 /* ---- reauthorization ---- */
@@ -661,11 +733,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_residuals),    TEST(test_scopes),       TEST(test_decisions),
-        TEST(test_links),        TEST(test_error_form),   TEST(test_bad_requests),
-        TEST(test_bad_entities), TEST(test_depth_limit),  TEST(test_invalid_policies),
-        TEST(test_reauthorize),  TEST(test_query_action), TEST(test_query_entities),
-        TEST(test_query_reach),
+        TEST(test_residuals),      TEST(test_scopes),
+        TEST(test_decisions),      TEST(test_links),
+        TEST(test_error_form),     TEST(test_bad_requests),
+        TEST(test_bad_entities),   TEST(test_depth_limit),
+        TEST(test_size_limit),     TEST(test_invalid_policies),
+        TEST(test_reauthorize),    TEST(test_query_action),
+        TEST(test_query_entities), TEST(test_query_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,22 +124,79 @@ static struct partial_findings candidates(const struct partial_entities *e, str 
     return (struct partial_findings){items, n};
 }
 
-static bool ask_candidate(const struct partial_plan *plan, const struct partial_answer *all,
-                          enum cedar_var side, struct arena *a, struct partial_finding *one,
-                          struct err *err)
+/* The candidates of one question, and what was left open when nothing was known of them. */
+struct search {
+    const struct partial_plan *plan;
+    const struct partial_answer *all;
+    enum cedar_var side;
+    struct cedar_set *residuals; /* compiled, where a candidate is all that is unknown */
+    struct arena *a;
+    struct arena scratch; /* of one candidate: there may be many */
+};
+
+static bool refine(struct search *q, struct arena *a, struct partial_finding *one, struct err *err)
 {
-    one->answer = all;
-    if (!all->decided) {
-        struct partial_request *req = ARENA_NEW(a, struct partial_request);
-        struct partial_uid known = {one->uid.type, one->uid.id, true};
-        *req = *all->request;
-        *(side == CEDAR_PRINCIPAL ? &req->principal : &req->resource) = known;
-        if (!partial_refine(plan, all, req, a, &one->answer, err))
-            return err_in(err, "%.*s::\"%.*s\"", STR(one->uid.type),
-                          STR(str_take(one->uid.id, 80)));
-    }
+    struct partial_request *req = ARENA_NEW(a, struct partial_request);
+    struct partial_uid known = {one->uid.type, one->uid.id, true};
+    *req = *q->all->request;
+    *(q->side == CEDAR_PRINCIPAL ? &req->principal : &req->resource) = known;
+    if (!partial_refine(q->plan, q->all, req, a, &one->answer, err))
+        return err_in(err, "%.*s::\"%.*s\"", STR(one->uid.type), STR(str_take(one->uid.id, 80)));
     one->verdict = partial_verdict(one->answer);
     return true;
+}
+
+static bool decide(struct search *q, struct partial_finding *one, struct err *err)
+{
+    const struct partial_request *known = q->all->request;
+    struct cedar_request req = {{known->principal.type, known->principal.id},
+                                known->action,
+                                {known->resource.type, known->resource.id},
+                                known->context};
+    struct cedar_response res;
+    *(q->side == CEDAR_PRINCIPAL ? &req.principal : &req.resource) = one->uid;
+    if (!cedar_authorize(q->residuals, &req, q->all->entities->whole, &q->scratch, &res, err))
+        return false;
+    one->verdict = res.decision == CEDAR_ALLOW ? PARTIAL_ALLOWED : PARTIAL_DENIED;
+    return true;
+}
+
+/* What is decided leaves nothing in the arena. */
+static bool ask_candidate(struct search *q, struct partial_finding *one, struct err *err)
+{
+    one->verdict = partial_verdict(q->all);
+    if (q->all->decided)
+        return true;
+    arena_reset(&q->scratch);
+    if (q->residuals)
+        return decide(q, one, err);
+    if (!refine(q, &q->scratch, one, err))
+        return false;
+    one->answer = NULL;
+    return one->verdict != PARTIAL_POSSIBLE || refine(q, q->a, one, err);
+}
+
+static bool ask_candidates(struct search *q, const struct partial_request *req,
+                           struct partial_finding *items, size_t n, struct err *err)
+{
+    const struct partial_entities *entities = q->all->entities;
+    const struct partial_uid *other = q->side == CEDAR_PRINCIPAL ? &req->resource : &req->principal;
+    if (!q->all->decided && entities->whole && req->context && other->has_id) {
+        struct cedar_policies residuals = partial_residuals(q->all, q->a);
+        const struct cedar_policies *texts[] = {&residuals};
+        q->residuals = cedar_compile(texts, 1, entities->whole->seed, err);
+        if (!q->residuals)
+            return false;
+    }
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        items[i].action = schema_action(q->all->schema, &req->action);
+        items[i].resource_type = req->resource.type;
+        ok = ask_candidate(q, &items[i], err);
+    }
+    cedar_set_free(q->residuals);
+    arena_fini(&q->scratch);
+    return ok;
 }
 
 bool partial_query_entities(const struct schema *s, const struct cedar_policies *const *texts,
@@ -148,25 +205,19 @@ bool partial_query_entities(const struct schema *s, const struct cedar_policies 
                             const struct partial_entities *entities, struct arena *a,
                             struct partial_findings *out, struct err *err)
 {
-    const struct partial_plan *plan;
-    const struct partial_answer *all;
+    struct search q = {.side = side, .a = a};
     const struct partial_uid *asked = side == CEDAR_PRINCIPAL ? &req->principal : &req->resource;
     if (side != CEDAR_PRINCIPAL && side != CEDAR_RESOURCE)
         return err_input(err, "entities can be asked for as principals and as resources");
     if (asked->has_id)
         return err_input(err, "the %s is asked for: leave its id out", cedar_var_names[side]);
     if (!partial_plan_make(s, texts, text_count, &req->action, req->principal.type,
-                           req->resource.type, a, &plan, err) ||
-        !partial_evaluate(plan, req, entities, a, &all, err))
+                           req->resource.type, a, &q.plan, err) ||
+        !partial_evaluate(q.plan, req, entities, a, &q.all, err))
         return false;
     struct partial_findings found = candidates(entities, asked->type, a);
-    struct partial_finding *items = (struct partial_finding *)found.items;
-    for (size_t i = 0; i < found.count; i++) {
-        items[i].action = schema_action(s, &req->action);
-        items[i].resource_type = req->resource.type;
-        if (!ask_candidate(plan, all, side, a, &items[i], err))
-            return false;
-    }
+    if (!ask_candidates(&q, req, (struct partial_finding *)found.items, found.count, err))
+        return false;
     *out = found;
     return true;
 }

@@ -266,17 +266,31 @@ static void name_diags(struct cedar_diags *d, size_t from, str policy)
         d->items[i].policy = policy;
 }
 
+/* Nothing in a policy looks beyond its semicolon, so the parser sees one policy at a time. */
+static bool next_policy(struct parser *p, struct cedar_lexer *l)
+{
+    cedar_lexer_next(l);
+    p->tokens = l->tokens;
+    p->at = 0;
+    return look_kind(p) != CEDAR_T_END;
+}
+
 bool cedar_policies_parse(struct arena *a, str name, str text, struct cedar_policies *out,
                           struct cedar_diags *d)
 {
     cedar_diags_init(d, a, name, text);
+    ARENA_SCOPE struct arena scratch = {0}; /* tokens, and the list while it grows */
     struct parser p = {.arena = a, .diags = d};
-    if (!cedar_lex(a, text, &p.tokens, d))
+    struct cedar_lexer lexer;
+    if (!cedar_lexer_open(&lexer, &scratch, text, d))
         return false;
     struct cedar_policies made = {.name = name, .text = text};
     size_t cap = 0;
-    while (look_kind(&p) != CEDAR_T_END) {
-        GROW(&p, made.items, made.count, cap);
+    while (next_policy(&p, &lexer)) {
+        if (made.count == cap) {
+            cap = cap ? cap * 2 : 4;
+            made.items = grown(&scratch, made.items, sizeof *made.items, made.count, cap);
+        }
         struct cedar_policy *policy = &made.items[made.count];
         *policy = (struct cedar_policy){.id = str_fmt(a, "policy%zu", made.count)};
         made.count++;
@@ -291,6 +305,7 @@ bool cedar_policies_parse(struct arena *a, str name, str text, struct cedar_poli
     }
     if (d->errors)
         return false;
+    made.items = arena_dup(a, made.items, made.count * sizeof *made.items);
     *out = made;
     return true;
 }
@@ -331,8 +346,9 @@ bool cedar_policy_parse(struct arena *a, str id, str text, enum cedar_want want,
 struct cedar_expr *cedar_expr_parse(struct arena *a, str text, struct cedar_diags *d)
 {
     cedar_diags_init(d, a, (str){0}, text);
+    ARENA_SCOPE struct arena scratch = {0};
     struct parser p = {.arena = a, .diags = d};
-    if (!cedar_lex(a, text, &p.tokens, d))
+    if (!cedar_lex(&scratch, text, &p.tokens, d))
         return NULL;
     struct cedar_expr *e = parse_expr(&p);
     if (e && look_kind(&p) != CEDAR_T_END)

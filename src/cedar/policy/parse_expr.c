@@ -52,18 +52,15 @@ static struct cedar_expr *node(struct parser *p, enum cedar_expr_kind kind, uint
 static struct cedar_expr *node1(struct parser *p, enum cedar_expr_kind kind, uint32_t start,
                                 struct cedar_expr *a)
 {
-    struct kids k = {0};
-    add_kid(p, &k, a);
-    return node(p, kind, start, &k);
+    struct cedar_expr **one = arena_dup(p->arena, &a, sizeof a);
+    return node(p, kind, start, &(struct kids){one, 1, 1});
 }
 
 static struct cedar_expr *node2(struct parser *p, enum cedar_expr_kind kind, uint32_t start,
                                 struct cedar_expr *a, struct cedar_expr *b)
 {
-    struct kids k = {0};
-    add_kid(p, &k, a);
-    add_kid(p, &k, b);
-    return node(p, kind, start, &k);
+    struct cedar_expr *both[] = {a, b};
+    return node(p, kind, start, &(struct kids){arena_dup(p->arena, both, sizeof both), 2, 2});
 }
 
 static struct cedar_expr *literal(struct parser *p, uint32_t start, struct cedar_value v)

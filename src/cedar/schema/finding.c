@@ -84,7 +84,7 @@ const struct finding_info finding_infos[FIND_COUNT] = {
     [FIND_UNKNOWN_ENTITY] = {"unknown-entity", WARN, NULL},
     [FIND_PATH_PATTERN] = {"path-pattern", WARN,
                            "match a path that was made canonical beforehand, or also refuse "
-                           "\"*/../*\" and its kin"},
+                           "\"*..*\""},
     [FIND_ANNOTATION_NAME] = {"annotation-name", WARN, NULL},
     [FIND_UNLINKED_TEMPLATE] = {"unlinked-template", WARN,
                                 "write an entity in the place of the slot"},

@@ -67,6 +67,7 @@ struct schema_action {
     const struct ctype *context; /* a closed record */
     struct schema_set parents;   /* action indexes, as declared */
     struct schema_set ancestors; /* closure of parents, without itself */
+    bool has_members;            /* it is a parent of some action */
     const struct cedar_annotation *annotations;
     size_t annotation_count;
 };

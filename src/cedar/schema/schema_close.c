@@ -86,6 +86,8 @@ void schema_close(struct resolver *r)
     struct graph actions = graph_of(r, s->action_count, action_parents);
     for (uint32_t i = 0; i < actions.count; i++) {
         struct schema_action *x = &s->actions[i];
+        for (size_t k = 0; k < x->parents.count; k++)
+            s->actions[x->parents.items[k]].has_members = true;
         if (!ancestors(&actions, i, &x->ancestors)) {
             too_long(r, x->span);
             return;

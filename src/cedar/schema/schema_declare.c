@@ -172,7 +172,8 @@ static void check_shadows(struct resolver *r)
             check_shadow(r, s->etypes[i].name, s->etypes[i].span);
     for (const struct common_def *c = r->first_common; c; c = c->next) {
         check_shadow(r, c->name, c->ref->span);
-        if (schema_etype(s, c->name))
+        const struct schema_etype *hidden = schema_etype(s, c->name);
+        if (hidden && !hidden->is_action)
             report_name(r, FIND_SCHEMA_SHADOWS_ENTITY, c->ref,
                         "common type `%` hides the entity type of that name");
     }

@@ -436,6 +436,19 @@ static const struct {
      "{'':{'entityTypes':{'E':{'shape':{'type':'Record','attributes':{'x':{'type':'Boolean'}}}}},"
      "'actions':{}}}",
      "entity E = {\n  x: __cedar::Bool\n};\n"},
+    /* a common type that is called like a keyword */
+    {"type EntityOrCommon = {}; entity E tags EntityOrCommon; action a appliesTo { principal: E, "
+     "resource: E, context: EntityOrCommon };",
+     "{'':{'commonTypes':{'EntityOrCommon':{'type':'Record','attributes':{}}},"
+     "'entityTypes':{'E':{'tags':{'type':'EntityOrCommon','name':'EntityOrCommon'}}},"
+     "'actions':{'a':{'appliesTo':{'resourceTypes':['E'],'principalTypes':['E'],"
+     "'context':{'type':'EntityOrCommon','name':'EntityOrCommon'}}}}}}",
+     "{'':{'commonTypes':{'EntityOrCommon':{'type':'Record','attributes':{}}},"
+     "'entityTypes':{'E':{'tags':{'type':'EntityOrCommon','name':'EntityOrCommon'}}},"
+     "'actions':{'a':{'appliesTo':{'resourceTypes':['E'],'principalTypes':['E'],"
+     "'context':{'type':'EntityOrCommon','name':'EntityOrCommon'}}}}}}",
+     "type EntityOrCommon = {};\n\nentity E tags EntityOrCommon;\n\naction \"a\" appliesTo {\n"
+     "  principal: [E],\n  resource: [E],\n  context: EntityOrCommon\n};\n"},
     /* a built-in type that an entity type hides is called by its long name */
     {"{'N':{'entityTypes':{'ipaddr':{'tags':{'type':'ipaddr'}}},'actions':{}}}",
      "{'N':{'entityTypes':{'ipaddr':{'tags':{'type':'ipaddr'}}},'actions':{}}}",

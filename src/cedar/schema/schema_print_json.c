@@ -105,6 +105,13 @@ static void put_named(struct printer *p, str type, const struct raw_type *t)
         put_name(p, &t->name);
 }
 
+/* A common type may be called so, and its bare name would be taken for the keyword. (SDK 4.12
+ * prints it all the same, and cannot read it.) */
+static bool is_keyword(const struct printer *p, const struct raw_type *t)
+{
+    return str_eq(p->resolved ? t->name.full : t->name.text, S("EntityOrCommon"));
+}
+
 /* "type":.. and what belongs to it */
 static void put_type(struct printer *p, const struct raw_type *t)
 {
@@ -120,7 +127,7 @@ static void put_type(struct printer *p, const struct raw_type *t)
         put_named(p, S("\"Extension\""), t);
     } else if (entity) {
         put_named(p, S("\"Entity\""), t);
-    } else if (t->kind == RAW_NAME && !p->resolved) {
+    } else if ((t->kind == RAW_NAME && !p->resolved) || is_keyword(p, t)) {
         put_named(p, S("\"EntityOrCommon\""), t);
     } else if (t->kind == RAW_BUILTIN) {
         json_write_str(p->out, t->name.text);

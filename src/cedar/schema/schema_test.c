@@ -212,7 +212,7 @@ static void test_resolution(void **state)
     assert_true(
         read_schema(&a,
                     "namespace N {"
-                    "  type T = Long; entity T;"
+                    "  type T = Long; entity T; type Action = Long; action a;"
                     "  entity Bool; entity E { t: T, b: Bool, c: __cedar::Bool, x: X, l: Long };"
                     "} entity X; namespace M { entity E { b: Bool, n: N::T }; }",
                     &s, &d));
@@ -223,7 +223,8 @@ static void test_resolution(void **state)
     assert_int_equal(attr_of(s, "N::E", "l")->kind, CTYPE_LONG);
     assert_int_equal(attr_of(s, "M::E", "b")->kind, CTYPE_BOOL);
     assert_int_equal(attr_of(s, "M::E", "n")->kind, CTYPE_LONG);
-    assert_int_equal(d.warnings, 2); /* T hides the entity, Bool the built-in */
+    assert_int_equal(d.warnings, 2); /* T hides the entity, Bool the built-in; the
+                                      * type of actions is nobody's name to hide */
 }
 
 static void test_hierarchies(void **state)

@@ -110,11 +110,13 @@ static bool typed_record(struct arena *a, const struct ctype *t, const json *v,
         if (!typed_value(a, attr->type, one, &fields[n].value, err))
             return err_in(err, "%.*s", STR(str_take(name, 80)));
     }
+    if (!cedar_record_of(fields, n, out))
+        return err_input(err, "a name occurs twice in a record");
     for (uint32_t i = 0; i < t->n; i++)
-        if (t->attrs[i].required && !json_get(v, t->attrs[i].name))
+        if (t->attrs[i].required && !cedar_record_get(out, t->attrs[i].name))
             return err_input(err, "attribute `%.*s` is missing",
                              STR(str_take(t->attrs[i].name, 80)));
-    return cedar_record_of(fields, n, out) || err_input(err, "a name occurs twice in a record");
+    return true;
 }
 
 static bool typed_entity(struct arena *a, const json *v, struct cedar_value *out, struct err *err)

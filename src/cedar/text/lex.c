@@ -6,6 +6,7 @@ struct lexer {
     size_t at;
     struct cedar_token *items;
     size_t count, cap;
+    bool forgets; /* the tokens are looked at, not kept */
     struct cedar_diags *diags;
     struct cedar_comments *comments; /* NULL: they are skipped like white space */
     size_t comment_cap;
@@ -192,6 +193,8 @@ static void skip_space(struct lexer *l)
 
 static void push(struct lexer *l, enum cedar_token_kind kind, size_t start, str text)
 {
+    if (l->forgets)
+        return;
     if (l->count == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
         struct cedar_token *items = ARENA_ARRAY(l->arena, struct cedar_token, cap);
@@ -244,9 +247,10 @@ static bool lex_string(struct lexer *l)
 
 static bool lex_sign(struct lexer *l)
 {
-    str rest = str_skip(l->text, l->at);
+    char first = peek(l, 0), second = peek(l, 1);
     for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
-        if (str_starts(rest, signs[i].text)) {
+        str sign = signs[i].text;
+        if (sign.p[0] == first && (sign.n == 1 || sign.p[1] == second)) {
             size_t start = l->at;
             l->at += signs[i].text.n;
             push(l, signs[i].kind, start, str_of(l->text.p + start, signs[i].text.n));
@@ -338,10 +342,8 @@ bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar
     return cedar_lex_comments(a, text, out, NULL, d);
 }
 
-bool cedar_lex_comments(struct arena *a, str text, struct cedar_tokens *out,
-                        struct cedar_comments *comments, struct cedar_diags *d)
+static bool check_text(str text, struct cedar_diags *d)
 {
-    size_t errors = d->errors;
     if (text.n > CEDAR_TEXT_BYTES_MAX) {
         cedar_diag(d, CEDAR_ERROR, "too-long", (struct cedar_span){0}, "split it",
                    "the text has more than %d bytes", CEDAR_TEXT_BYTES_MAX);
@@ -352,14 +354,57 @@ bool cedar_lex_comments(struct arena *a, str text, struct cedar_tokens *out,
                    "the text is not UTF-8");
         return false;
     }
+    return true;
+}
+
+static bool lex_all(struct lexer *l)
+{
+    size_t errors = l->diags->errors;
+    for (skip_space(l); l->at < l->text.n; skip_space(l)) {
+        if (!lex_one(l))
+            break;
+    }
+    push(l, CEDAR_T_END, l->at, (str){0});
+    return l->diags->errors == errors;
+}
+
+bool cedar_lex_comments(struct arena *a, str text, struct cedar_tokens *out,
+                        struct cedar_comments *comments, struct cedar_diags *d)
+{
+    if (!check_text(text, d))
+        return false;
     struct lexer l = {.arena = a, .text = text, .diags = d, .comments = comments};
     if (comments)
         *comments = (struct cedar_comments){0};
-    for (skip_space(&l); l.at < text.n; skip_space(&l)) {
-        if (!lex_one(&l))
+    bool ok = lex_all(&l);
+    *out = (struct cedar_tokens){l.items, l.count};
+    return ok;
+}
+
+bool cedar_lexer_open(struct cedar_lexer *l, struct arena *a, str text, struct cedar_diags *d)
+{
+    struct lexer all = {.text = text, .diags = d, .forgets = true};
+    *l = (struct cedar_lexer){.arena = a, .text = text};
+    return check_text(text, d) && lex_all(&all);
+}
+
+void cedar_lexer_next(struct cedar_lexer *l)
+{
+    struct cedar_diags none = {0};
+    struct lexer some = {.arena = l->arena,
+                         .text = l->text,
+                         .at = l->at,
+                         .items = l->tokens.items,
+                         .cap = l->cap,
+                         .diags = &none};
+    for (skip_space(&some); some.at < some.text.n; skip_space(&some)) {
+        (void)lex_one(&some);
+        if (some.items[some.count - 1].kind == CEDAR_T_SEMICOLON)
             break;
     }
-    push(&l, CEDAR_T_END, l.at, (str){0});
-    *out = (struct cedar_tokens){l.items, l.count};
-    return d->errors == errors;
+    if (some.count == 0 || some.items[some.count - 1].kind != CEDAR_T_SEMICOLON)
+        push(&some, CEDAR_T_END, some.at, (str){0});
+    l->at = some.at;
+    l->tokens = (struct cedar_tokens){some.items, some.count};
+    l->cap = some.cap;
 }

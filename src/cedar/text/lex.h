@@ -65,6 +65,20 @@ struct cedar_tokens {
  * initialised with this text). */
 MUST_USE bool cedar_lex(struct arena *a, str text, struct cedar_tokens *out, struct cedar_diags *d);
 
+/* The tokens of a text statement by statement, so that a long one takes little memory. open says
+ * whether the text can be cut, as cedar_lex does; then each next leaves in tokens those up to and
+ * with the next semicolon, or with the end, in place of those before. */
+struct cedar_lexer {
+    struct arena *arena;
+    str text;
+    size_t at;
+    struct cedar_tokens tokens;
+    size_t cap;
+};
+MUST_USE bool cedar_lexer_open(struct cedar_lexer *l, struct arena *a, str text,
+                               struct cedar_diags *d);
+void cedar_lexer_next(struct cedar_lexer *l);
+
 /* A comment, from its // to the end of its line; text is without the white space at its end. */
 struct cedar_comment {
     struct cedar_span span;

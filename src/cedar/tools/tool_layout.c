@@ -178,6 +178,8 @@ static bool put_params(struct tool_writer *w, const struct tool *t, const struct
     struct buf text = {.max = TOOL_SCHEMA_BYTES_MAX};
     str base = str_fmt(w->a, "%.*s%.*s", STR(t->name), STR(part));
     str full = str_fmt(w->a, "%.*s::%.*s", STR(w->parts->space), STR(base));
+    if (!cedar_is_ident(base))
+        return err_input(w->err, "its name cannot be part of the name of a type");
     bool ok =
         put_defs(w, p->defs) &&
         tool_put_record(w, &text, p->fields, p->count, tool_types_space(w->a, w->parts, t, part)) &&

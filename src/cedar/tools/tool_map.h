@@ -9,18 +9,19 @@
  * There is no one mapping, so there are profiles. Each is a row of a table (tool_profile.c) that
  * says for every JSON type what becomes of it, and a layout (tool_layout.c):
  *
- *   own             Ambit::Agent, action "server/tool", Ambit::System; context.args is a record of
- *                   what has an exact form (docs/policies.md)
- *   mcp-generated   cedar-policy-mcp-schema-generator 0.6.0: principals, resources, groups and
- * shared context come from a stub schema with @mcp_principal, @mcp_resource, @mcp_action and
- *                   @mcp_context; context.input; types in namespaces Stub::tool::Input
- *   agentcore       AgentCore::OAuthUser (claims are string tags) or IamEntity, action
- *                   "target___tool" in "target" in "CallTool" in "Mcp", AgentCore::Gateway;
- *                   context.input. Only what is documented of it: the basic types, records, sets;
- *                   strings with an enum or a format are strings
- *   toolhive        Client (claim_x), action "call_tool", Tool (arg_x), both also in the context;
- * every number is a decimal, what is no scalar is arg_x_present. ToolHive has no schema: here all
- * of it is optional, and one argument name must have one type in all tools
+ *   own            Ambit::Agent, action "server/tool", Ambit::System; context.args is a record of
+ *                  what has an exact form (docs/policies.md)
+ *   mcp-generated  cedar-policy-mcp-schema-generator 0.6.0: principals, resources, groups and
+ *                  shared context come from a stub schema with @mcp_principal, @mcp_resource,
+ *                  @mcp_action and @mcp_context; context.input; types in Stub::tool::Input
+ *   agentcore      AgentCore::OAuthUser (claims are string tags) or IamEntity, action
+ *                  "target___tool" in "target" in "CallTool" in "Mcp", AgentCore::Gateway;
+ *                  context.input. Only what is documented of it: the basic types, records, sets;
+ *                  strings with an enum or a format are strings
+ *   toolhive       Client (claim_x), action "call_tool", Tool (arg_x), both also in the context;
+ *                  every number is a decimal, what is no scalar is arg_x_present. ToolHive has no
+ *                  schema: here all of it is optional, and one argument name has one type in all
+ *                  tools
  *
  *                  own            mcp-generated          agentcore   toolhive
  *   boolean        Bool           Bool                   Bool        Bool
@@ -38,8 +39,8 @@
  *   anything       hidden         entity Unknown         hidden      present
  *
  * "X or null" is X in all but mcp-generated, and a null is then refused (toolhive: present). Hidden
- * means that no policy can read it, and strict validation says so; a type that contains itself is
- * hidden unless entities stand in between.
+ * means that no policy can read it, and strict validation says so. Where a type refers to itself
+ * without an entity in between, that reference is hidden.
  *
  * Nothing is rounded, guessed or dropped. Refused, naming the argument and never its value: one
  * that the tool does not declare, a required one that is missing, a value of another type, an
@@ -51,8 +52,8 @@
  * Unlike the generator: ids of entities that stand for objects and unknown values are the
  * argument's path ("order.items[2]") and not random; numbers that become entities keep their
  * spelling as ids; where it rounds or approximates (decimals, durations, microseconds, dates
- * without zone), we refuse; a property name need be a Cedar name only where a type is called by it;
- * entity types of several tools are not merged.
+ * without zone, IPv4 in IPv6), we refuse; a property name need be a Cedar name only where a type is
+ * called by it; entity types of several tools are not merged.
  *
  * Everything lives in the arena given and may borrow the JSON. A map is immutable and may be used
  * by several threads, each with its own scratch arena. JSON must come from json_read, which refuses

@@ -111,6 +111,7 @@ struct tool_profile {
     const char *name, *space;
     uint8_t as[TOOL_KINDS];
     bool nullable;      /* "X or null" is X */
+    bool presence;      /* of a null where null may stand, it is said that it is there */
     bool named_records; /* a record is a common type, not written out */
     const char *sep;    /* between server and tool in the id of an action; NULL: the tool alone */
     bool (*layout)(struct tool_writer *w);

@@ -84,6 +84,7 @@ static const struct tool_profile profiles[] = {
             [TOOL_MAP] = AS_PRESENT,
             [TOOL_REF] = AS_REF},
      .nullable = true,
+     .presence = true,
      .layout = tool_layout_toolhive,
      .request = tool_request_toolhive},
 };

@@ -436,6 +436,10 @@ static bool settle_inside(struct settler *s, struct tool_type *t)
     if (t->as != AS_REF)
         return true;
     struct tool_type *target = t->def->type;
+    if (target->state == STATE_BUSY && target->as != AS_ENTITY) {
+        t->as = AS_HIDDEN; /* the type contains itself */
+        return true;
+    }
     if (!settle(s, target))
         return false;
     if (target->as == AS_HIDDEN || target->as == AS_PRESENT)
@@ -445,8 +449,6 @@ static bool settle_inside(struct settler *s, struct tool_type *t)
 
 static bool settle(struct settler *s, struct tool_type *t)
 {
-    if (t->state == STATE_BUSY && t->as != AS_ENTITY)
-        t->as = AS_HIDDEN; /* it contains itself */
     if (t->state != STATE_NEW)
         return true;
     if (s->depth >= 2 * CEDAR_DEPTH_MAX)

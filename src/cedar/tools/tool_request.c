@@ -240,47 +240,37 @@ static bool put_claims(struct fields *f, const json *declared, const json *claim
     return true;
 }
 
-/* Arguments without those of which no more is known than that they are there. */
-static const json *scalars_only(struct arena *a, const struct tool *t, const json *args,
-                                struct fields *present, struct err *err)
+static const struct tool_field *field_named(const struct tool *t, str name)
 {
-    struct buf b = {.max = TOOL_SCHEMA_BYTES_MAX};
-    struct jw w = jw(&b);
-    const json *v, *out = NULL;
-    str name;
-    jw_obj(&w);
-    for (struct json_iter it = json_iter(args); json_next(&it, &name, &v);) {
-        bool there = false;
-        for (size_t i = 0; i < t->input.count && !there; i++)
-            there = str_eq(t->input.fields[i].name, name) && json_type(v) == JSON_NULL &&
-                    t->input.fields[i].type->nullable;
-        if (there)
-            put(present, str_fmt(a, "arg_%.*s_present", STR(name)), cedar_bool(true));
-        else
-            jw_kvalue(&w, name, v);
-    }
-    jw_end_obj(&w);
-    if (!json_read(a, buf_str(&b), NULL, &out, err))
-        out = NULL;
-    buf_fini(&b);
-    return out;
+    for (size_t i = 0; i < t->input.count; i++)
+        if (str_eq(t->input.fields[i].name, name))
+            return &t->input.fields[i];
+    return NULL;
+}
+
+static void put_present(struct fields *f, str name)
+{
+    put(f, str_fmt(f->a, "arg_%.*s_present", STR(name)), cedar_bool(true));
 }
 
 static bool put_arguments(struct fields *f, const struct tool_parts *p, const struct tool *t,
                           const json *args, struct cedar_entities *entities, struct err *err)
 {
     struct cedar_value record;
-    args = scalars_only(f->a, t, args, f, err);
-    if (!args || !tool_arguments(f->a, p, t, args, entities, &record, err))
+    const json *v;
+    str name;
+    if (!tool_arguments(f->a, p, t, args, entities, &record, err))
         return false;
     for (size_t i = 0; i < record.n; i++) {
-        bool present = false;
-        for (size_t k = 0; k < t->input.count; k++)
-            present = present || (t->input.fields[k].type->as == AS_PRESENT &&
-                                  str_eq(t->input.fields[k].name, record.fields[i].name));
-        put(f, str_fmt(f->a, present ? "arg_%.*s_present" : "arg_%.*s", STR(record.fields[i].name)),
-            record.fields[i].value);
+        const struct cedar_field *one = &record.fields[i];
+        if (field_named(t, one->name)->type->as == AS_PRESENT)
+            put_present(f, one->name);
+        else
+            put(f, str_fmt(f->a, "arg_%.*s", STR(one->name)), one->value);
     }
+    for (struct json_iter it = json_iter(args); json_next(&it, &name, &v);)
+        if (json_type(v) == JSON_NULL && field_named(t, name)->type->nullable)
+            put_present(f, name);
     return true;
 }
 
@@ -345,6 +335,19 @@ bool tool_request_toolhive(struct arena *a, const struct tool_parts *p, const st
 
 /* ---- any ---- */
 
+/* The action with its groups, which only the schema knows. */
+static bool add_action(struct arena *a, const struct schema *s, const struct cedar_uid *uid,
+                       struct cedar_entities *entities, struct err *err)
+{
+    const struct schema_action *x = schema_action(s, uid);
+    struct schema_set groups = x ? x->ancestors : (struct schema_set){0};
+    struct cedar_uid *parents = ARENA_ARRAY(a, struct cedar_uid, groups.count + 1);
+    struct fields none = fields_new(a, 0);
+    for (size_t i = 0; i < groups.count; i++)
+        parents[i] = s->actions[groups.items[i]].uid;
+    return add_entity(entities, *uid, &none, (struct cedar_value){0}, parents, groups.count, err);
+}
+
 bool tool_request(struct arena *a, const struct tool_map *m, const struct tool_call *call,
                   struct cedar_entities *entities, struct tool_request *out, struct err *err)
 {
@@ -355,7 +358,8 @@ bool tool_request(struct arena *a, const struct tool_map *m, const struct tool_c
         return err_notfound(err, "there is no tool `%.*s`", STR(str_take(call->tool, 80)));
     if (call->principal.id.n == 0)
         return err_input(err, "the principal has no id");
-    if (!m->profile->request(a, m->parts, t, call, entities, &r, err))
+    if (!m->profile->request(a, m->parts, t, call, entities, &r, err) ||
+        !add_action(a, m->schema, &r.action, entities, err))
         return false;
     if (!conform_request(m->schema, &r.principal, &r.action, &r.resource, &r.context, &fault))
         return err_input(err, "%s", fault.text);

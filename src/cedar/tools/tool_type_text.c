@@ -144,6 +144,9 @@ bool tool_put_type(struct tool_writer *w, struct buf *out, const struct tool_typ
     if (w->depth >= CEDAR_DEPTH_MAX || ++w->steps > TOOL_TYPE_STEPS_MAX || out->over)
         return err_limit(w->err, "the types of `%.*s` are too deep or too many",
                          STR(str_take(name, 80)));
+    if (str_find_char(name, ':', 0) >= 0 && t->as >= AS_ENUM && t->as != AS_REF)
+        return err_input(w->err, "`%.*s` would have to be the name of a type, and is none",
+                         STR(str_take(name, 80))); /* nor may it reach into another namespace */
     w->depth++;
     bool ok = put_inside(w, out, t, space, name);
     w->depth--;

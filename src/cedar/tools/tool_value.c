@@ -226,7 +226,8 @@ static bool record_of(struct tool_values *v, const struct tool_type *t, const js
         const json *one = json_get(value, f->name);
         if (!spend(v, json_count(value)))
             return false;
-        if (!one && !f->required)
+        bool presence = v->parts->profile->presence && f->type->nullable;
+        if ((!one && !f->required) || (presence && json_type(one) == JSON_NULL))
             continue;
         size_t before = enter_name(v, f->name);
         if (!one)

@@ -157,11 +157,7 @@ bool cedar_value_eq(const struct cedar_value *a, const struct cedar_value *b)
     return cedar_value_cmp(a, b) == 0;
 }
 
-/* Heap sort: in place, no allocation, no recursion, no bad case for a stranger to find. */
-typedef bool less_fn(const void *base, size_t i, size_t j);
-typedef void swap_fn(void *base, size_t i, size_t j);
-
-static void sift_down(void *base, size_t from, size_t n, less_fn *less, swap_fn *swap)
+static void sift_down(void *base, size_t from, size_t n, cedar_less_fn *less, cedar_swap_fn *swap)
 {
     for (size_t at = from;;) {
         size_t kid = 2 * at + 1;
@@ -176,7 +172,7 @@ static void sift_down(void *base, size_t from, size_t n, less_fn *less, swap_fn 
     }
 }
 
-static void heap_sort(void *base, size_t n, less_fn *less, swap_fn *swap)
+void cedar_heap_sort(void *base, size_t n, cedar_less_fn *less, cedar_swap_fn *swap)
 {
     for (size_t i = n / 2; i-- > 0;)
         sift_down(base, i, n, less, swap);
@@ -209,7 +205,7 @@ static void field_swap(void *base, size_t i, size_t j)
     fields[j] = t;
 }
 
-static bool is_sorted(const void *base, size_t n, less_fn *less)
+static bool is_sorted(const void *base, size_t n, cedar_less_fn *less)
 {
     for (size_t i = 1; i < n; i++) {
         if (!less(base, i - 1, i))
@@ -222,7 +218,7 @@ struct cedar_value cedar_set_of(struct cedar_value *items, size_t n)
 {
     size_t kept = n > 0;
     if (!is_sorted(items, n, item_less))
-        heap_sort(items, n, item_less, item_swap);
+        cedar_heap_sort(items, n, item_less, item_swap);
     for (size_t i = 1; i < n; i++) {
         if (cedar_value_cmp(&items[kept - 1], &items[i]) != 0)
             items[kept++] = items[i];
@@ -233,7 +229,7 @@ struct cedar_value cedar_set_of(struct cedar_value *items, size_t n)
 bool cedar_record_of(struct cedar_field *fields, size_t n, struct cedar_value *out)
 {
     if (!is_sorted(fields, n, field_less)) {
-        heap_sort(fields, n, field_less, field_swap);
+        cedar_heap_sort(fields, n, field_less, field_swap);
         if (!is_sorted(fields, n, field_less))
             return false;
     }

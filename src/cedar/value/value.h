@@ -143,6 +143,10 @@ static inline struct cedar_value cedar_decimal(int64_t ten_thousandths)
 struct cedar_value cedar_set_of(struct cedar_value *items, size_t n);
 /* Sorts fields in place and keeps the array. False if a name occurs twice. */
 MUST_USE bool cedar_record_of(struct cedar_field *fields, size_t n, struct cedar_value *out);
+/* Heap sort: in place, without memory or recursion, and with no bad case for a stranger to find. */
+typedef bool cedar_less_fn(const void *base, size_t i, size_t j);
+typedef void cedar_swap_fn(void *base, size_t i, size_t j);
+void cedar_heap_sort(void *base, size_t n, cedar_less_fn *less, cedar_swap_fn *swap);
 /* The empty record, for a request without context. */
 extern const struct cedar_value cedar_empty_record;
 /* Everything it points to is copied into the arena. */

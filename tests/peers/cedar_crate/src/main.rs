@@ -3,6 +3,7 @@
 
 use cedar_policy::*;
 use serde_json::{json, Value};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Write};
 use std::str::FromStr;
 
@@ -13,6 +14,8 @@ const CALLS: &[(&str, fn(&Value) -> Answer)] = &[
     ("queryAction", query_action),
     ("queryResource", query_resource),
     ("queryPrincipal", query_principal),
+    ("validateMode", validate_mode),
+    ("validateLevel", validate_level),
 ];
 
 // ---- reading ----
@@ -161,6 +164,50 @@ fn query_principal(v: &Value) -> Answer {
         .query_principal(&request, &entities(v, &schema)?, &schema)
         .map_err(told("query"))?;
     Ok(json!({"entities": found.map(|u| uid_json(&u)).collect::<Vec<_>>()}))
+}
+
+// ---- validation ----
+
+/// {policy: [kinds of its errors] ..}
+fn kinds_json(found: &ValidationResult) -> Value {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for e in found.validation_errors() {
+        let shown = format!("{e:?}");
+        let mut kind = shown.split(['(', ' ']).next().unwrap_or_default();
+        if kind == "EntityDerefLevelViolation" && shown.contains("LiteralDerefTarget") {
+            kind = "LiteralDerefTarget";
+        }
+        all.entry(e.policy_id().to_string()).or_default().insert(kind.to_string());
+    }
+    json!(all)
+}
+
+fn mode(v: &Value) -> Result<ValidationMode, String> {
+    match text(v, "mode")? {
+        "strict" => Ok(ValidationMode::Strict),
+        "permissive" => Ok(ValidationMode::Permissive),
+        other => Err(format!("mode: {other}")),
+    }
+}
+
+fn validate_mode(v: &Value) -> Answer {
+    let found = Validator::new(schema(v)?).validate(&policies(v)?, mode(v)?);
+    Ok(json!({"errors": kinds_json(&found)}))
+}
+
+/// "levels": numbers, or null for validation without a level.
+fn validate_level(v: &Value) -> Answer {
+    let validator = Validator::new(schema(v)?);
+    let (policies, mode) = (policies(v)?, mode(v)?);
+    let levels = v["levels"].as_array().ok_or("levels: no array")?;
+    let answers: Vec<Value> = levels
+        .iter()
+        .map(|level| match level.as_u64().and_then(|n| u32::try_from(n).ok()) {
+            Some(n) => kinds_json(&validator.validate_with_level(&policies, mode, n)),
+            None => kinds_json(&validator.validate(&policies, mode)),
+        })
+        .collect();
+    Ok(json!({"levels": answers}))
 }
 
 // ---- lines ----
