@@ -43,9 +43,9 @@ enum {
     GRPC_CONN_OUT_BYTES_MAX = 4 << 20,
     GRPC_PULL_BYTES_HIGH = 64 << 10, /* grpc_pull adds no more beyond this */
     GRPC_CONTROL_QUEUE_MAX = 500,
-    GRPC_FRAMES_BURST = 2000, /* frames of any kind, */
-    GRPC_FRAMES_PER_S = 2000,
-    GRPC_ABORTS_BURST = 200, /* streams that did not end by our answer */
+    GRPC_FRAMES_BURST = 10000, /* frames of any kind, */
+    GRPC_FRAMES_PER_S = 20000, /* a busy client sends several for each call */
+    GRPC_ABORTS_BURST = 200,   /* streams that did not end by our answer */
     GRPC_ABORTS_PER_S = 20,
     GRPC_STATUS_TEXT_BYTES_MAX = 512,
     GRPC_REQUEST_WAIT_MS_MAX =

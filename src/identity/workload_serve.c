@@ -288,7 +288,7 @@ static int serve(const char *socket_path, const char *folder)
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if ((size_t)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", socket_path) >=
             sizeof addr.sun_path ||
-        bind(listener, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(listener, 100) != 0)
+        bind(listener, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(listener, 1200) != 0)
         err(1, "%s", socket_path);
     setvbuf(stdin, NULL, _IONBF, 0);
     printf("ready\n");

@@ -156,6 +156,12 @@ def test_a_thousand_streams(serve):
     assert many.wait(timeout=20) == 0
 
 
+def test_a_busy_client_is_not_taken_for_a_flood(serve):
+    out, errors = serve.client("time", 4000).communicate(timeout=120)
+    assert out, errors
+    print(json.loads(out))
+
+
 def test_clients_that_vanish_leave_the_server_up(serve):
     for _ in range(3):
         watch = serve.client("watch", "FetchX509Bundles")
