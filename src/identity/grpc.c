@@ -563,11 +563,13 @@ void grpc_free(struct grpc *g)
     free(g);
 }
 
-/* How many bytes of in may go to nghttp2; fewer than all: the connection is cut. */
-static size_t meter_read(struct grpc *g, str in)
+/* How many bytes of in may go to nghttp2; with *why, the connection is to be cut after them, so
+ * that what came before is served however it was split. */
+static size_t meter_read(struct grpc *g, str in, const char **why)
 {
     struct meter *m = &g->meter;
     size_t at = 0;
+    *why = NULL;
     while (at < in.n) {
         if (m->skip) {
             size_t step = in.n - at < m->skip ? in.n - at : m->skip;
@@ -585,10 +587,10 @@ static size_t meter_read(struct grpc *g, str in)
         else if (m->head[3] == FRAME_CONTINUATION)
             m->block_bytes += m->skip;
         if (!bucket_take(&g->frames, g->now_ms))
-            cut(g, NGHTTP2_ENHANCE_YOUR_CALM, ERR_LIMIT, "too many frames");
+            *why = "too many frames";
         else if (m->block_bytes > GRPC_BLOCK_BYTES_MAX)
-            cut(g, NGHTTP2_ENHANCE_YOUR_CALM, ERR_LIMIT, "a header block is too large");
-        if (g->over)
+            *why = "a header block is too large";
+        if (*why)
             return at - 1;
     }
     return at;
@@ -607,7 +609,8 @@ bool grpc_feed(struct grpc *g, str in, int64_t now_ms, struct err *err)
         return refuse(g, err);
     g->now_ms = now_ms;
     g->busy = true;
-    size_t n = meter_read(g, in);
+    const char *why;
+    size_t n = meter_read(g, in, &why);
     ssize_t took = nghttp2_session_mem_recv(g->session, (const uint8_t *)in.p, n);
     g->busy = false;
     if (took == NGHTTP2_ERR_NOMEM)
@@ -615,6 +618,8 @@ bool grpc_feed(struct grpc *g, str in, int64_t now_ms, struct err *err)
     if (took < 0) {
         cut(g, NGHTTP2_PROTOCOL_ERROR, ERR_PEER, nghttp2_strerror((int)took));
         g->broken = true;
+    } else if (why) {
+        cut(g, NGHTTP2_ENHANCE_YOUR_CALM, ERR_LIMIT, why);
     } else if (nghttp2_session_get_outbound_queue_size(g->session) > GRPC_CONTROL_QUEUE_MAX) {
         cut(g, NGHTTP2_ENHANCE_YOUR_CALM, ERR_LIMIT, "the peer does not read");
     }
