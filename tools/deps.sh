@@ -72,6 +72,7 @@ want_run() {
 	want libssl-dev have_library openssl
 	want libsqlite3-dev have_library sqlite3
 	want libseccomp-dev have_library libseccomp
+	want libnghttp2-dev have_library libnghttp2
 	want xz-utils have_command xz
 	want ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
 	have_node 18 || missing+=(nodejs npm)
