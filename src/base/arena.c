@@ -99,6 +99,14 @@ void *arena_alloc_array(struct arena *a, size_t n, size_t size)
     return arena_alloc(a, total);
 }
 
+void *arena_grown(struct arena *a, const void *old, size_t size, size_t count, size_t cap)
+{
+    void *bigger = arena_alloc_array(a, cap, size);
+    if (count)
+        memcpy(bigger, old, count * size);
+    return bigger;
+}
+
 void *arena_dup(struct arena *a, const void *p, size_t n)
 {
     void *copy = arena_alloc(a, n);

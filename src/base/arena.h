@@ -32,6 +32,16 @@ void arena_fini(struct arena *a);
 #define ARENA_ARRAY(a, type, n) ((type *)arena_alloc_array((a), (n), sizeof(type)))
 /* n * size with the overflow checked. */
 void *arena_alloc_array(struct arena *a, size_t n, size_t size);
+/* Room in an array of count items for one more: a full one is copied to one twice as large (the old
+ * one stays where it was). Arrays begin empty: NULL, 0, 0. */
+#define ARENA_GROW(a, array, count, cap)                                                           \
+    do {                                                                                           \
+        if ((count) == (cap)) {                                                                    \
+            (cap) = (cap) ? (cap)*2 : 4;                                                           \
+            (array) = arena_grown((a), (array), sizeof *(array), (count), (cap));                  \
+        }                                                                                          \
+    } while (0)
+void *arena_grown(struct arena *a, const void *old, size_t size, size_t count, size_t cap);
 
 /* For a local arena: ARENA_SCOPE struct arena a = {0}; */
 #define ARENA_SCOPE __attribute__((cleanup(arena_fini)))

@@ -9,14 +9,7 @@ __attribute__((format(printf, 4, 0))) static void add(struct reader *r, struct a
                                                       bool is_warning, const char *fmt, va_list ap)
 {
     struct conf_problems *p = r->problems;
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? p->cap * 2 : 16;
-        struct conf_problem *list = ARENA_ARRAY(r->a, struct conf_problem, cap);
-        if (p->n)
-            memcpy(list, p->list, p->n * sizeof *list);
-        p->list = list;
-        p->cap = cap;
-    }
+    ARENA_GROW(r->a, p->list, p->n, p->cap);
     char text[600];
     vsnprintf(text, sizeof text, fmt, ap);
     p->list[p->n++] = (struct conf_problem){.warning = is_warning,

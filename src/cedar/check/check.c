@@ -62,12 +62,25 @@ static void report_clash(struct checker *c, const struct cedar_expr *e, const st
     check_help(c, one, "%s", clash_help(why));
 }
 
+bool check_pay(struct checker *c, struct cedar_span span, const struct ctype *x,
+               const struct ctype *y)
+{
+    enum { NODES_A_STEP = 4, NODES_MAX = NODES_A_STEP * VALIDATE_STEPS_MAX };
+    if (x == y)
+        return true;
+    c->steps += (ctype_size(x, NODES_MAX) + ctype_size(y, NODES_MAX)) / NODES_A_STEP;
+    return check_step(c, span);
+}
+
 struct answer check_comparable(struct checker *c, const struct cedar_expr *e, struct answer result,
                                const struct ctype *x, const struct ctype *y)
 {
     enum ctype_clash why;
-    if (c->mode != CTYPE_STRICT || result.type->kind != CTYPE_BOOL || !x || !y ||
-        ctype_lub(&c->scratch, x, y, c->mode, &why))
+    if (c->mode != CTYPE_STRICT || result.type->kind != CTYPE_BOOL || !x || !y)
+        return result;
+    if (!check_pay(c, e->span, x, y))
+        return answer_fail(result.type);
+    if (ctype_lub(&c->scratch, x, y, c->mode, &why))
         return result;
     report_clash(c, e, x, y, why);
     return answer_fail(result.type);
@@ -82,6 +95,8 @@ const struct ctype *check_lub(struct checker *c, const struct cedar_expr *e,
             return NULL;
     for (size_t i = 0; i < n; i++) {
         enum ctype_clash why;
+        if (!check_pay(c, e->span, lub, parts[i].type))
+            return NULL;
         const struct ctype *next = ctype_lub(&c->scratch, lub, parts[i].type, c->mode, &why);
         if (!next) {
             report_clash(c, e, lub, parts[i].type, why);

@@ -53,7 +53,8 @@ struct checker {
     struct by_address numbers; /* of expressions */
     uint32_t next_number;
     size_t steps;
-    bool gave_up; /* over VALIDATE_STEPS_MAX, and reported */
+    bool gave_up;                      /* over VALIDATE_STEPS_MAX, and reported */
+    struct cedar_expr *scope_tests[3]; /* validate.c, in kept: by enum cedar_var, once needed */
     /* Called after each environment in which scope and conditions have a type, with that; NULL:
      * nobody asks, and then no notes are taken. */
     void (*on_env)(struct checker *c, struct answer all);
@@ -128,6 +129,10 @@ static inline bool answer_is_false(struct answer x)
 /* Strict mode: operands that are compared need a common type. */
 struct answer check_comparable(struct checker *c, const struct cedar_expr *e, struct answer result,
                                const struct ctype *x, const struct ctype *y);
+/* Counts what it takes to compare two types as steps. False, reported, past VALIDATE_STEPS_MAX:
+ * types may be far larger than the expressions that have them. */
+bool check_pay(struct checker *c, struct cedar_span span, const struct ctype *x,
+               const struct ctype *y);
 /* The least upper bound, reported at e if there is none; NULL then, or if one of them is NULL. */
 const struct ctype *check_lub(struct checker *c, const struct cedar_expr *e,
                               const struct answer *parts, size_t n);

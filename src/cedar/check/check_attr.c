@@ -9,8 +9,10 @@ static const struct ctype *entity_shape(struct checker *c, const struct ctype *t
     const struct ctype *shape = c->s->etypes[t->etypes[0]].shape;
     for (uint32_t i = 1; i < t->n; i++) {
         enum ctype_clash why;
-        shape =
-            ctype_lub(&c->scratch, shape, c->s->etypes[t->etypes[i]].shape, CTYPE_PERMISSIVE, &why);
+        const struct ctype *next = c->s->etypes[t->etypes[i]].shape;
+        if (!check_pay(c, c->policy->span, shape, next))
+            break;
+        shape = ctype_lub(&c->scratch, shape, next, CTYPE_PERMISSIVE, &why);
     }
     return shape;
 }
@@ -173,6 +175,8 @@ static const struct ctype *tag_type(struct checker *c, const struct ctype *t, bo
     for (size_t i = 0; i < n; i++) {
         enum ctype_clash why;
         const struct ctype *one = c->s->etypes[t->kind == CTYPE_ENTITY ? t->etypes[i] : i].tags;
+        if (all && one && !check_pay(c, c->policy->span, all, one))
+            break;
         const struct ctype *lub = all && one ? ctype_lub(&c->scratch, all, one, c->mode, &why)
                                   : one      ? one
                                              : all;

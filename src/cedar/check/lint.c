@@ -2,20 +2,28 @@
  * one environment is looked at in on_env, what holds in all of them afterwards. */
 #include "cedar/check/lint.h"
 #include "cedar/check/check.h"
+#include "cedar/text/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+/* What is known of all the policies and of the place where they work, for each of them. */
+struct lint_facts {
+    struct arena arena;
+    struct map absences;            /* path_key -> struct absence: forbids that want it absent */
+    struct cedar_names known_types; /* of the entities that are known */
+};
+
 struct linter {
     const struct schema *s;
-    const struct cedar_policies *ps;
     const struct cedar_policy *p;
     struct lint_options how;
+    struct lint_facts *facts;
     struct cedar_diags *d;
     struct arena arena;   /* of this policy */
     bool *applies, *acts; /* by action: its scope admits it; its conditions may hold there */
-    uint32_t *dot_safe;   /* numbers of expressions that are tested for ".." too */
-    size_t dot_safe_count;
+    bool *dot_safe;       /* by number of expression: it is tested for ".." too */
+    size_t dot_safe_cap;
 };
 
 /* ---- saying it ---- */
@@ -128,7 +136,7 @@ static void lint_false(struct linter *l, const struct cedar_expr *e, const struc
         note->never < note->seen)
         return;
     struct cedar_diag *one = say(l, FIND_ALWAYS_FALSE, e->span, "%s", false_texts[e->kind]);
-    str guess = e->kind == CEDAR_E_HAS ? guess_has(l, e) : (str){0};
+    str guess = one && e->kind == CEDAR_E_HAS ? guess_has(l, e) : (str){0};
     if (guess.n)
         help(l, one, str_fmt(&l->arena, "did you mean `%.*s`?", STR(guess)));
 }
@@ -154,15 +162,22 @@ static bool names_dots(const struct cedar_pattern *p)
     return false;
 }
 
+static void mark_dot_safe(struct linter *l, uint32_t number)
+{
+    size_t cap = l->dot_safe_cap ? l->dot_safe_cap : 64;
+    while (cap <= number)
+        cap *= 2;
+    if (cap > l->dot_safe_cap) {
+        l->dot_safe = arena_grown(&l->arena, l->dot_safe, sizeof(bool), l->dot_safe_cap, cap);
+        l->dot_safe_cap = cap;
+    }
+    l->dot_safe[number] = true;
+}
+
 static void find_dot_safe(struct linter *l, struct checker *c, const struct cedar_expr *e)
 {
-    if (e->kind == CEDAR_E_LIKE && names_dots(e->pattern)) {
-        uint32_t *more = ARENA_ARRAY(&l->arena, uint32_t, l->dot_safe_count + 1);
-        for (size_t i = 0; i < l->dot_safe_count; i++)
-            more[i] = l->dot_safe[i];
-        more[l->dot_safe_count++] = expr_number(c, e->kids[0]);
-        l->dot_safe = more;
-    }
+    if (e->kind == CEDAR_E_LIKE && names_dots(e->pattern))
+        mark_dot_safe(l, expr_number(c, e->kids[0]));
     for (uint32_t i = 0; i < e->kid_count; i++)
         find_dot_safe(l, c, e->kids[i]);
 }
@@ -172,9 +187,8 @@ static void lint_pattern(struct linter *l, struct checker *c, const struct cedar
     if (e->kind != CEDAR_E_LIKE || !is_path_pattern(e->pattern) || names_dots(e->pattern))
         return;
     uint32_t n = expr_number(c, e->kids[0]);
-    for (size_t i = 0; i < l->dot_safe_count; i++)
-        if (l->dot_safe[i] == n)
-            return;
+    if (n < l->dot_safe_cap && l->dot_safe[n])
+        return;
     str start = str_take(e->pattern->pieces[0], 60);
     say(l, FIND_PATH_PATTERN, e->span, "this also matches `%.*s../..`, which is somewhere else",
         STR(start));
@@ -186,20 +200,14 @@ static void lint_uid(struct linter *l, const struct cedar_uid *uid, struct cedar
 {
     const struct cedar_entities *known = l->how.known;
     struct name_guess g = {.wanted = uid->id};
-    bool some = false; /* of its type are known */
-    if (!known || schema_is_action_type(uid->type) || cedar_entities_find(known, uid))
-        return;
-    for (size_t i = 0; i < known->count; i++) {
-        const struct cedar_uid *other = &known->items[i]->uid;
-        if (!str_eq(other->type, uid->type))
-            continue;
-        some = true;
-        name_guess_try(&g, other->id);
-    }
-    if (!some)
+    if (!known || schema_is_action_type(uid->type) || cedar_entities_find(known, uid) ||
+        !cedar_names_has(&l->facts->known_types, uid->type))
         return;
     struct cedar_diag *one = say(l, FIND_UNKNOWN_ENTITY, span, "there is no %.*s::\"%.*s\"",
                                  STR(uid->type), STR(str_take(uid->id, 80)));
+    for (size_t i = 0; one && i < known->count; i++)
+        if (str_eq(known->items[i]->uid.type, uid->type))
+            name_guess_try(&g, known->items[i]->uid.id);
     if (g.best.n)
         help(l, one,
              str_fmt(&l->arena, "did you mean %.*s::\"%.*s\"?", STR(uid->type), STR(g.best)));
@@ -252,14 +260,18 @@ static bool path_of_has(const struct cedar_expr *e, struct context_path *out)
     return true;
 }
 
-static bool path_equal(const struct context_path *x, const struct context_path *y)
+/* Two paths are one if their keys are. */
+static str path_key(struct arena *a, const struct context_path *path)
 {
-    if (x->count != y->count)
-        return false;
-    for (size_t i = 0; i < x->count; i++)
-        if (!str_eq(x->names[i], y->names[i]))
-            return false;
-    return true;
+    struct buf key = {0};
+    for (size_t i = 0; i < path->count; i++) {
+        buf_u64(&key, path->names[i].n);
+        buf_putc(&key, ':');
+        buf_put(&key, path->names[i]);
+    }
+    str kept = str_dup(a, buf_str(&key));
+    buf_fini(&key);
+    return kept;
 }
 
 /* The part of the path that may be absent: all records, one attribute of them optional. */
@@ -316,18 +328,26 @@ static void each_has_of(struct linter *l, struct checker *c, const struct cedar_
         each_has(l, c, p->conditions[i].body, !p->conditions[i].unless, fn, arg);
 }
 
+/* A forbid that a path is absent may satisfy. */
 struct absence {
-    const struct context_path *path;
-    bool forbidden;
+    const struct absence *next;
+    const struct cedar_policy *policy;
 };
 
 static void on_absence(struct linter *l, struct checker *c, const struct cedar_expr *has,
                        bool wanted, void *arg)
 {
-    struct absence *x = arg;
+    struct lint_facts *facts = arg;
     struct context_path path;
-    if (!wanted && path_of_has(has, &path) && path_equal(&path, x->path))
-        x->forbidden = true;
+    if (wanted || !path_of_has(has, &path))
+        return;
+    str key = path_key(&facts->arena, &path);
+    const struct absence *others = map_get(&facts->absences, key);
+    if (others && others->policy == l->p)
+        return;
+    struct absence *x = ARENA_NEW(&facts->arena, struct absence);
+    *x = (struct absence){others, l->p};
+    (void)map_put(&facts->absences, key, x);
 }
 
 /* Whether scope y admits all that x admits, as far as is plain from how they are written. */
@@ -347,15 +367,15 @@ static bool is_as_wide(const struct cedar_scope *y, const struct cedar_scope *x)
 static bool absence_is_forbidden(struct linter *l, struct checker *c,
                                  const struct context_path *path)
 {
-    struct absence x = {path, false};
-    for (size_t i = 0; i < l->ps->count && !x.forbidden; i++) {
-        const struct cedar_policy *p = &l->ps->items[i];
+    const struct absence *x = map_get(&l->facts->absences, path_key(&l->arena, path));
+    for (; x; x = x->next) {
+        const struct cedar_policy *p = x->policy;
         c->steps++;
-        if (p->effect == CEDAR_FORBID && is_as_wide(&p->scope[0], &l->p->scope[0]) &&
+        if (is_as_wide(&p->scope[0], &l->p->scope[0]) &&
             is_as_wide(&p->scope[1], &l->p->scope[1]) && is_as_wide(&p->scope[2], &l->p->scope[2]))
-            each_has_of(l, c, p, on_absence, &x);
+            return true;
     }
-    return x.forbidden;
+    return false;
 }
 
 static void on_presence(struct linter *l, struct checker *c, const struct cedar_expr *has,
@@ -383,28 +403,36 @@ static void on_presence(struct linter *l, struct checker *c, const struct cedar_
 
 /* ---- what its scope names ---- */
 
+/* Marks what is marked and every group that it is in. */
+static bool *with_groups(struct linter *l, const bool *marked)
+{
+    bool *all = ARENA_ARRAY(&l->arena, bool, l->s->action_count + 1);
+    for (size_t i = 0; i < l->s->action_count; i++) {
+        struct schema_set above = l->s->actions[i].ancestors;
+        all[i] = all[i] || marked[i];
+        for (size_t k = 0; marked[i] && k < above.count; k++)
+            all[above.items[k]] = true;
+    }
+    return all;
+}
+
 static void lint_scope(struct linter *l)
 {
     const struct cedar_scope *actions = &l->p->scope[CEDAR_ACTION];
     for (int v = CEDAR_PRINCIPAL; v <= CEDAR_RESOURCE; v++)
         for (size_t i = 0; i < l->p->scope[v].uid_count; i++)
             lint_uid(l, &l->p->scope[v].uids[i].uid, l->p->scope[v].uids[i].span);
-    if (!is_forbid(l))
+    if (!is_forbid(l) || actions->uid_count == 0)
         return;
+    const bool *applies = with_groups(l, l->applies), *acts = with_groups(l, l->acts);
     for (size_t i = 0; i < actions->uid_count; i++) {
         const struct cedar_uid_at *at = &actions->uids[i];
         const struct schema_action *y = schema_action(l->s, &at->uid);
-        bool applies = false, acts = false;
-        for (size_t k = 0; y && k < l->s->action_count; k++) {
-            bool member = schema_action_is_in(&l->s->actions[k], y);
-            applies = applies || (member && l->applies[k]);
-            acts = acts || (member && l->acts[k]);
-        }
-        if (!applies)
+        if (!y || !applies[y->index])
             say(l, FIND_FORBID_EMPTY_GROUP, at->span,
                 "no action in %.*s::\"%.*s\" applies to such a principal and resource",
                 STR(at->uid.type), STR(str_take(at->uid.id, 80)));
-        else if (!acts)
+        else if (!acts[y->index])
             say(l, FIND_FORBID_NEVER, at->span, "for %.*s::\"%.*s\" its conditions can never hold",
                 STR(at->uid.type), STR(str_take(at->uid.id, 80)));
     }
@@ -494,14 +522,33 @@ static void lint_policy(struct linter *l)
     checker_fini(&c);
 }
 
+static void collect_facts(struct linter *l, const struct cedar_policies *ps)
+{
+    const struct cedar_entities *known = l->how.known;
+    for (size_t i = 0; known && i < known->count; i++)
+        (void)!cedar_names_add(&l->facts->known_types, known->items[i]->uid.type);
+    for (size_t i = 0; i < ps->count; i++) {
+        l->p = &ps->items[i];
+        if (is_forbid(l))
+            each_has_of(l, NULL, l->p, on_absence, l->facts);
+    }
+}
+
 void lint_policies(const struct schema *s, const struct cedar_policies *ps,
                    const struct lint_options *how, struct cedar_diags *d)
 {
+    struct lint_facts facts = {0};
+    struct linter base = {.s = s, .d = d, .facts = &facts};
+    if (how)
+        base.how = *how;
+    collect_facts(&base, ps);
     for (size_t i = 0; i < ps->count; i++) {
-        struct linter l = {.s = s, .ps = ps, .p = &ps->items[i], .d = d};
-        if (how)
-            l.how = *how;
+        struct linter l = base;
+        l.p = &ps->items[i];
         lint_policy(&l);
         arena_fini(&l.arena);
     }
+    map_fini(&facts.absences);
+    cedar_names_fini(&facts.known_types);
+    arena_fini(&facts.arena);
 }

@@ -102,6 +102,39 @@ const struct ctype *check_scope_type(const struct schema *s, const struct cedar_
     return possible ? &ctype_bool : &ctype_false;
 }
 
+/* How the actions are marked that are the one named or, for `in`, members of it. */
+static void mark_admitted(const struct schema *s, const bool *named, bool members, bool *admitted)
+{
+    for (size_t i = 0; i < s->action_count; i++) {
+        const struct schema_action *x = &s->actions[i];
+        admitted[i] = named[i];
+        for (size_t k = 0; members && !admitted[i] && k < x->ancestors.count; k++)
+            admitted[i] = named[x->ancestors.items[k]];
+    }
+}
+
+/* By action: whether the scope admits it. In kept. What check_scope_action says of each, but for
+ * all at once, however long the scope's list is. */
+static const bool *admitted_actions(struct checker *c)
+{
+    const struct schema *s = c->s;
+    const struct cedar_scope *scope = &c->policy->scope[CEDAR_ACTION];
+    bool *named = ARENA_ARRAY(&c->kept, bool, s->action_count + 1);
+    bool *admitted = ARENA_ARRAY(&c->kept, bool, s->action_count + 1);
+    if (scope->op == CEDAR_SCOPE_ANY) {
+        memset(admitted, true, s->action_count);
+        return admitted;
+    }
+    for (size_t i = 0; i < scope->uid_count; i++) {
+        const struct schema_action *y = schema_action(s, &scope->uids[i].uid);
+        if (!y)
+            return admitted; /* one unknown action in a list, and nothing is said of the others */
+        named[y->index] = true;
+    }
+    mark_admitted(s, named, scope->op != CEDAR_SCOPE_EQ, admitted);
+    return admitted;
+}
+
 bool check_scope_action(const struct schema *s, const struct cedar_scope *scope,
                         const struct schema_action *x)
 {
@@ -216,6 +249,20 @@ static struct cedar_expr *scope_target(struct checker *c, const struct cedar_sco
     return scope->op == CEDAR_SCOPE_IN_SET ? set : set->kids[0];
 }
 
+static const struct cedar_expr *scope_test(struct checker *c, enum cedar_var side)
+{
+    const struct cedar_scope *scope = &c->policy->scope[side];
+    if (c->scope_tests[side])
+        return c->scope_tests[side];
+    struct cedar_expr *test =
+        scope_expr(c, scope->op == CEDAR_SCOPE_EQ ? CEDAR_E_EQ : CEDAR_E_IN, scope->span, 2);
+    test->kids[0] = scope_expr(c, CEDAR_E_VAR, scope->span, 0);
+    test->kids[0]->var = side;
+    test->kids[1] = scope_target(c, scope);
+    c->scope_tests[side] = test;
+    return test;
+}
+
 static struct answer check_side(struct checker *c, enum cedar_var side, uint32_t type)
 {
     const struct cedar_scope *scope = &c->policy->scope[side];
@@ -223,15 +270,10 @@ static struct answer check_side(struct checker *c, enum cedar_var side, uint32_t
         return answer_ok(&ctype_true);
     if (scope->op == CEDAR_SCOPE_IS || scope->slot != CEDAR_SLOT_NONE)
         return answer_ok(check_scope_type(c->s, scope, type));
-    struct cedar_expr *test =
-        scope_expr(c, scope->op == CEDAR_SCOPE_EQ ? CEDAR_E_EQ : CEDAR_E_IN, scope->span, 2);
-    test->kids[0] = scope_expr(c, CEDAR_E_VAR, scope->span, 0);
-    test->kids[0]->var = side;
-    test->kids[1] = scope_target(c, scope);
     const struct schema_etype *is = schema_etype(c->s, scope->type);
     if (scope->op == CEDAR_SCOPE_IS_IN && (!is || is->index != type))
         return answer_ok(&ctype_false);
-    return check_as(c, NULL, test, &expect_bool);
+    return check_as(c, NULL, scope_test(c, side), &expect_bool);
 }
 
 /* One environment: what follows a certain false is dead. */
@@ -252,16 +294,16 @@ static void check_scoped_env(struct checker *c, const struct schema_action *x, u
 static void check_scope_and_conditions(struct checker *c, struct check_tally *t)
 {
     const struct cedar_scope *scope = c->policy->scope;
-    for (size_t k = 0; k < c->s->action_count; k++) {
+    const bool *admitted = admitted_actions(c);
+    for (size_t k = 0; k < c->s->action_count && !c->gave_up; k++) {
         const struct schema_action *x = &c->s->actions[k];
-        bool acts = check_scope_action(c->s, &scope[CEDAR_ACTION], x);
-        for (size_t i = 0; i < x->principals.count; i++) {
+        for (size_t i = 0; i < x->principals.count && !c->gave_up; i++) {
             uint32_t p = x->principals.items[i];
             bool fits = check_scope_type(c->s, &scope[CEDAR_PRINCIPAL], p)->kind != CTYPE_FALSE;
             for (size_t j = 0; j < x->resources.count && !c->gave_up; j++) {
                 uint32_t r = x->resources.items[j];
                 bool takes = check_scope_type(c->s, &scope[CEDAR_RESOURCE], r)->kind != CTYPE_FALSE;
-                t->applicable = t->applicable || (acts && fits && takes);
+                t->applicable = t->applicable || (admitted[k] && fits && takes);
                 check_scoped_env(c, x, p, r, t);
             }
         }
@@ -293,15 +335,6 @@ static int by_index(const void *a, const void *b)
     return (x->index > y->index) - (x->index < y->index);
 }
 
-static bool is_in_any(const struct schema_action *x, const struct schema_action *const *named,
-                      size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (schema_action_is_in(x, named[i]))
-            return true;
-    return false;
-}
-
 /* `action in`: where no group is named, the actions are those named. Sets with a policy for each
  * action would otherwise look at all actions for each policy. */
 static void check_listed_actions(struct checker *c, const struct cedar_scope *scope,
@@ -318,8 +351,9 @@ static void check_listed_actions(struct checker *c, const struct cedar_scope *sc
             return; /* one unknown action in a list, and nothing is said of the others */
         groups = groups || named[i]->has_members;
     }
+    const bool *admitted = groups ? admitted_actions(c) : NULL;
     for (size_t i = 0; groups && i < s->action_count && !c->gave_up; i++)
-        if (is_in_any(&s->actions[i], named, n))
+        if (admitted[i])
             check_action(c, &s->actions[i], t);
     if (groups || n == 0)
         return;
@@ -355,7 +389,7 @@ struct check_tally check_envs(struct checker *c)
 /* ---- help when nothing applies ---- */
 
 /* Whether `in` in place of `==` on this side would let some principal (resource) type through. */
-static bool in_would_fit(const struct checker *c, enum cedar_var side)
+static bool in_would_fit(const struct checker *c, enum cedar_var side, const bool *admitted)
 {
     struct cedar_scope scope = c->policy->scope[side];
     bool fits = false;
@@ -365,7 +399,7 @@ static bool in_would_fit(const struct checker *c, enum cedar_var side)
     for (size_t i = 0; i < c->s->action_count; i++) {
         const struct schema_action *x = &c->s->actions[i];
         struct schema_set types = side == CEDAR_PRINCIPAL ? x->principals : x->resources;
-        if (!check_scope_action(c->s, &c->policy->scope[CEDAR_ACTION], x))
+        if (!admitted[i])
             continue;
         for (size_t j = 0; j < types.count; j++) {
             if (check_scope_type(c->s, &c->policy->scope[side], types.items[j])->kind !=
@@ -382,7 +416,11 @@ static void report_not_applicable(struct checker *c)
     struct cedar_diag *one =
         check_report(c, FIND_NO_APPLICABLE_ACTION, c->policy->span,
                      "no action in the schema applies to such a principal and resource");
-    bool principal = in_would_fit(c, CEDAR_PRINCIPAL), resource = in_would_fit(c, CEDAR_RESOURCE);
+    if (!one)
+        return;
+    const bool *admitted = admitted_actions(c);
+    bool principal = in_would_fit(c, CEDAR_PRINCIPAL, admitted);
+    bool resource = in_would_fit(c, CEDAR_RESOURCE, admitted);
     if (principal || resource)
         check_help(c, one, "write `in` in place of `==` for the %s",
                    principal && resource ? "principal and the resource"

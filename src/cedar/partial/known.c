@@ -63,13 +63,7 @@ bool partial_entities_add(struct partial_entities *e, const struct partial_entit
         .uid = one->uid, .parents = one->parents, .parent_count = one->parent_count};
     if (one->has_parents && !cedar_entities_add(&e->tree, &node, err))
         return false;
-    if (e->count == e->cap) {
-        e->cap = e->cap ? e->cap * 2 : 16;
-        struct partial_entity *bigger = ARENA_ARRAY(e->arena, struct partial_entity, e->cap);
-        if (e->count)
-            memcpy(bigger, e->items, e->count * sizeof *bigger);
-        e->items = bigger;
-    }
+    ARENA_GROW(e->arena, e->items, e->count, e->cap);
     e->items[e->count++] = *one;
     return true;
 }
@@ -87,17 +81,18 @@ static const struct partial_entity *find(const struct partial_entities *e,
     return e->count ? bsearch(&key, e->items, e->count, sizeof key, by_uid) : NULL;
 }
 
-/* An ancestor is certain only if all ancestors of what leads to it are. */
+/* An ancestor is certain only if all ancestors of what leads to it are. Each entity that leads to
+ * one is a node too, so it is enough to look at parents. */
 static bool check_ancestors(const struct partial_entities *e, const struct cedar_entity *node,
                             struct err *err)
 {
     if (!conforms(e->schema, node, CONFORM_ANCESTORS, err))
         return false;
-    for (size_t i = 0; i < node->ancestor_count; i++) {
-        const struct partial_entity *above = find(e, node->ancestors[i].uid);
+    for (size_t i = 0; i < node->parent_count; i++) {
+        const struct partial_entity *above = find(e, &node->parents[i]);
         if (above && !above->has_parents)
             return err_input(err,
-                             "the ancestors of %.*s::\"%.*s\" are given and those of its ancestor "
+                             "the ancestors of %.*s::\"%.*s\" are given and those of its parent "
                              "%.*s::\"%.*s\" are unknown: give both or neither",
                              STR(node->uid.type), STR(str_take(node->uid.id, 80)),
                              STR(above->uid.type), STR(str_take(above->uid.id, 80)));

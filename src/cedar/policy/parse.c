@@ -1,5 +1,6 @@
 #include "cedar/policy/parse.h"
 #include "cedar/policy/parser.h"
+#include "cedar/text/names.h"
 
 const char *const cedar_var_names[4] = {"principal", "action", "resource", "context"};
 
@@ -153,7 +154,8 @@ bool parse_entity_id(struct parser *p, str *out)
 
 /* ---- annotations ---- */
 
-static bool parse_annotation(struct parser *p, struct cedar_policy *policy, size_t *cap)
+static bool parse_annotation(struct parser *p, struct cedar_policy *policy, size_t *cap,
+                             struct cedar_names *names)
 {
     uint32_t start = take(p)->span.start;
     struct cedar_annotation note = {.value = S("")};
@@ -168,15 +170,26 @@ static bool parse_annotation(struct parser *p, struct cedar_policy *policy, size
             return false;
     }
     note.span = span_from(p, start);
-    if (cedar_policy_annotation(policy, note.name)) {
+    if (!cedar_names_add(names, note.name)) {
         cedar_diag(p->diags, CEDAR_ERROR, "duplicate-annotation", note.span,
                    "keep one of them, or give the other another name",
                    "this policy has @%.*s already", STR(note.name));
         return false;
     }
-    GROW(p, policy->annotations, policy->annotation_count, *cap);
+    ARENA_GROW(p->arena, policy->annotations, policy->annotation_count, *cap);
     policy->annotations[policy->annotation_count++] = note;
     return true;
+}
+
+static bool parse_annotations(struct parser *p, struct cedar_policy *policy)
+{
+    struct cedar_names names = {0};
+    size_t cap = 0;
+    bool ok = true;
+    while (ok && look_kind(p) == CEDAR_T_AT)
+        ok = parse_annotation(p, policy, &cap, &names);
+    cedar_names_fini(&names);
+    return ok;
 }
 
 const str *cedar_policy_annotation(const struct cedar_policy *p, str name)
@@ -210,7 +223,7 @@ static bool parse_condition(struct parser *p, struct cedar_policy *policy, size_
         return parse_operator(p, "an operator or `}`");
     take(p);
     made.span = span_from(p, word->span.start);
-    GROW(p, policy->conditions, policy->condition_count, *cap);
+    ARENA_GROW(p->arena, policy->conditions, policy->condition_count, *cap);
     policy->conditions[policy->condition_count++] = made;
     return true;
 }
@@ -236,13 +249,8 @@ static bool parse_policy(struct parser *p, struct cedar_policy *policy)
 {
     uint32_t start = look(p, 0)->span.start;
     size_t cap = 0;
-    while (look_kind(p) == CEDAR_T_AT) {
-        if (!parse_annotation(p, policy, &cap))
-            return false;
-    }
-    if (!parse_effect(p, policy) || !parse_scopes(p, policy))
+    if (!parse_annotations(p, policy) || !parse_effect(p, policy) || !parse_scopes(p, policy))
         return false;
-    cap = 0;
     while (look_kind(p) == CEDAR_T_IDENT) {
         if (!parse_condition(p, policy, &cap))
             return false;
@@ -287,10 +295,7 @@ bool cedar_policies_parse(struct arena *a, str name, str text, struct cedar_poli
     struct cedar_policies made = {.name = name, .text = text};
     size_t cap = 0;
     while (next_policy(&p, &lexer)) {
-        if (made.count == cap) {
-            cap = cap ? cap * 2 : 4;
-            made.items = grown(&scratch, made.items, sizeof *made.items, made.count, cap);
-        }
+        ARENA_GROW(&scratch, made.items, made.count, cap);
         struct cedar_policy *policy = &made.items[made.count];
         *policy = (struct cedar_policy){.id = str_fmt(a, "policy%zu", made.count)};
         made.count++;

@@ -25,7 +25,7 @@ static void *fail(struct parser *p, struct cedar_span span, const char *code, co
 
 static void add_kid(struct parser *p, struct kids *k, struct cedar_expr *e)
 {
-    GROW(p, k->items, k->count, k->cap);
+    ARENA_GROW(p->arena, k->items, k->count, k->cap);
     k->items[k->count++] = e;
 }
 
@@ -138,7 +138,7 @@ static struct cedar_expr *parse_record(struct parser *p)
     str *names = NULL;
     size_t count = 0, cap = 0;
     while (!take_if(p, CEDAR_T_RBRACE)) {
-        GROW(p, names, count, cap);
+        ARENA_GROW(p->arena, names, count, cap);
         if (!parse_key(p, &names[count]) ||
             !parse_token(p, CEDAR_T_COLON, "a record is written as {name: value}"))
             return NULL;
@@ -508,10 +508,10 @@ static struct cedar_expr *parse_sum(struct parser *p)
     add_kid(p, &k, e);
     bool *minus = NULL;
     size_t count = 0, cap = 0;
-    GROW(p, minus, count, cap);
+    ARENA_GROW(p->arena, minus, count, cap);
     minus[count++] = false;
     while (look_kind(p) == CEDAR_T_PLUS || look_kind(p) == CEDAR_T_MINUS) {
-        GROW(p, minus, count, cap);
+        ARENA_GROW(p->arena, minus, count, cap);
         minus[count++] = take(p)->kind == CEDAR_T_MINUS;
         e = parse_product(p);
         if (!e)
@@ -531,7 +531,7 @@ static struct cedar_expr *parse_has(struct parser *p, uint32_t start, struct ced
     str *names = NULL;
     size_t count = 0, cap = 0;
     take(p);
-    GROW(p, names, count, cap);
+    ARENA_GROW(p->arena, names, count, cap);
     if (look_kind(p) == CEDAR_T_STRING) {
         if (!parse_string(p, &names[count++]))
             return NULL;
@@ -549,7 +549,7 @@ static struct cedar_expr *parse_has(struct parser *p, uint32_t start, struct ced
             }
             if (count == CEDAR_DEPTH_MAX)
                 return fail(p, t->span, "too-deep", "", "too many names in a row");
-            GROW(p, names, count, cap);
+            ARENA_GROW(p->arena, names, count, cap);
             names[count++] = take(p)->text;
         } while (take_if(p, CEDAR_T_DOT));
     }

@@ -59,7 +59,7 @@ static bool take_uid_list(struct parser *p, enum cedar_var var, struct cedar_sco
     size_t cap = 0;
     take(p);
     while (!take_if(p, CEDAR_T_RBRACKET)) {
-        GROW(p, scope->uids, scope->uid_count, cap);
+        ARENA_GROW(p->arena, scope->uids, scope->uid_count, cap);
         unsigned parens = 0;
         while (take_if(p, CEDAR_T_LPAREN))
             parens++;

@@ -66,22 +66,6 @@ MUST_USE bool parse_entity_id(struct parser *p, str *out);
 
 struct cedar_expr *parse_expr(struct parser *p);
 
-/* ---- growing arrays ---- */
-#define GROW(p, array, count, cap)                                                                 \
-    do {                                                                                           \
-        if ((count) == (cap)) {                                                                    \
-            (cap) = (cap) ? (cap)*2 : 4;                                                           \
-            (array) = grown((p)->arena, (array), sizeof *(array), (count), (cap));                 \
-        }                                                                                          \
-    } while (0)
-static inline void *grown(struct arena *a, const void *old, size_t size, size_t count, size_t cap)
-{
-    void *bigger = arena_alloc_array(a, cap, size);
-    if (count)
-        memcpy(bigger, old, count * size);
-    return bigger;
-}
-
 /* ( principal.., action.., resource.. ) */
 MUST_USE bool parse_scopes(struct parser *p, struct cedar_policy *policy);
 MUST_USE bool parse_pattern(struct parser *p, const struct cedar_pattern **out);

@@ -155,27 +155,19 @@ static struct cedar_expr *read_chain(struct reader *r, const struct op *op, cons
     enum cedar_expr_kind kind = op->kind;
     const json **from = NULL;
     bool *minus = NULL;
-    size_t count = 0, cap = 0;
+    size_t count = 0, cap = 0, sign_cap = 0;
     const json *m[2] = {0};
     for (; body; body = as_chain(m[0], kind, &op)) {
         m[0] = m[1] = NULL;
         if (!members(r, op->name, body, left_right, 2, 0, m))
             return NULL;
-        if (count + 2 > cap) {
-            size_t bigger = cap ? cap * 2 : 4;
-            const json **more = ARENA_ARRAY(r->arena, const json *, bigger);
-            bool *signs = ARENA_ARRAY(r->arena, bool, bigger);
-            if (count) {
-                memcpy(more, from, count * sizeof *more);
-                memcpy(signs, minus, count * sizeof *signs);
-            }
-            from = more;
-            minus = signs;
-            cap = bigger;
-        }
+        ARENA_GROW(r->arena, from, count, cap);
+        ARENA_GROW(r->arena, minus, count, sign_cap);
         minus[count] = str_eq(op->name, S("-"));
         from[count++] = m[1];
     }
+    ARENA_GROW(r->arena, from, count, cap);
+    ARENA_GROW(r->arena, minus, count, sign_cap);
     from[count++] = m[0];
     for (size_t i = 0; i < count / 2; i++) {
         const json *v = from[i];

@@ -64,8 +64,7 @@ static bool same_scope(const struct cedar_scope *a, const struct cedar_scope *b)
         !str_eq(a->type, b->type))
         return false;
     for (size_t i = 0; i < a->uid_count; i++) {
-        if (!str_eq(a->uids[i].uid.type, b->uids[i].uid.type) ||
-            !str_eq(a->uids[i].uid.id, b->uids[i].uid.id))
+        if (!cedar_uid_eq(&a->uids[i].uid, &b->uids[i].uid))
             return false;
     }
     return true;

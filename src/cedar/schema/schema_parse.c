@@ -4,6 +4,7 @@
 #include "cedar/schema/schema_tree.h"
 #include "cedar/schema/finding.h"
 #include "cedar/text/lex.h"
+#include "cedar/text/names.h"
 
 struct parser {
     struct arena *a;
@@ -235,33 +236,24 @@ static bool one_or_list(struct parser *p, struct raw_refs *list, bool may_be_emp
 struct notes {
     struct cedar_annotation *items;
     size_t count, cap;
+    struct cedar_names names;
 };
 
 static bool note_add(struct parser *p, struct notes *n, struct cedar_annotation one)
 {
-    for (size_t i = 0; i < n->count; i++) {
-        if (str_eq(n->items[i].name, one.name)) {
-            finding_add(p->d, FIND_SCHEMA_DUPLICATE, one.span, "annotation `@%.*s` occurs twice",
-                        STR(one.name));
-            return false;
-        }
+    if (!cedar_names_add(&n->names, one.name)) {
+        finding_add(p->d, FIND_SCHEMA_DUPLICATE, one.span, "annotation `@%.*s` occurs twice",
+                    STR(one.name));
+        return false;
     }
-    if (n->count == n->cap) {
-        size_t cap = n->cap ? n->cap * 2 : 4;
-        struct cedar_annotation *grown = ARENA_ARRAY(p->a, struct cedar_annotation, cap);
-        if (n->count)
-            memcpy(grown, n->items, n->count * sizeof *grown);
-        n->items = grown;
-        n->cap = cap;
-    }
+    ARENA_GROW(p->a, n->items, n->count, n->cap);
     n->items[n->count++] = one;
     return true;
 }
 
 /* {'@' IDENT ['(' STR ')']}; here even reserved words are names. */
-static bool annotations(struct parser *p, struct notes *out)
+static bool read_notes(struct parser *p, struct notes *out)
 {
-    *out = (struct notes){0};
     while (at(p, CEDAR_T_AT)) {
         struct cedar_annotation one = {0};
         uint32_t start = take(p)->span.start;
@@ -278,6 +270,14 @@ static bool annotations(struct parser *p, struct notes *out)
             return false;
     }
     return true;
+}
+
+static bool annotations(struct parser *p, struct notes *out)
+{
+    *out = (struct notes){0};
+    bool ok = read_notes(p, out);
+    cedar_names_fini(&out->names);
+    return ok;
 }
 
 /* ---- types ---- */

@@ -72,9 +72,16 @@ const struct ctype_attr *ctype_attr(const struct ctype *record, str name)
 
 bool ctype_has_etype(const struct ctype *t, uint32_t etype)
 {
-    for (uint32_t i = 0; t->kind == CTYPE_ENTITY && i < t->n; i++)
-        if (t->etypes[i] == etype)
+    uint32_t low = 0, high = t->kind == CTYPE_ENTITY ? t->n : 0;
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (t->etypes[mid] == etype)
             return true;
+        if (t->etypes[mid] < etype)
+            low = mid + 1;
+        else
+            high = mid;
+    }
     return false;
 }
 
@@ -110,6 +117,18 @@ bool ctype_equal(const struct ctype *x, const struct ctype *y)
     }
 }
 
+size_t ctype_size(const struct ctype *t, size_t max)
+{
+    size_t n = 1;
+    if (t->kind == CTYPE_ENTITY)
+        n = t->n;
+    if (t->kind == CTYPE_SET && t->elem)
+        n += ctype_size(t->elem, max);
+    for (uint32_t i = 0; t->kind == CTYPE_RECORD && i < t->n && n < max; i++)
+        n += ctype_size(t->attrs[i].type, max - n);
+    return n < max ? n : max;
+}
+
 /* ---- subtyping ---- */
 
 static bool attr_is_subtype(const struct ctype_attr *x, const struct ctype_attr *y,
@@ -119,12 +138,14 @@ static bool attr_is_subtype(const struct ctype_attr *x, const struct ctype_attr 
     return marks && ctype_is_subtype(x->type, y->type, mode);
 }
 
-/* Every attribute of y is in x with a subtype. */
+/* Every attribute of y is in x with a subtype; both are in the order of their names. */
 static bool attrs_are_subtypes(const struct ctype *x, const struct ctype *y, enum ctype_mode mode)
 {
-    for (uint32_t i = 0; i < y->n; i++) {
-        const struct ctype_attr *xa = ctype_attr(x, y->attrs[i].name);
-        if (!xa || !attr_is_subtype(xa, &y->attrs[i], mode))
+    for (uint32_t i = 0, j = 0; i < y->n; i++, j++) {
+        while (j < x->n && str_cmp(x->attrs[j].name, y->attrs[i].name) < 0)
+            j++;
+        if (j == x->n || !str_eq(x->attrs[j].name, y->attrs[i].name) ||
+            !attr_is_subtype(&x->attrs[j], &y->attrs[i], mode))
             return false;
     }
     return true;

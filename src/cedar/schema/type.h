@@ -80,6 +80,8 @@ const struct ctype_attr *ctype_attr(const struct ctype *record, str name);
 bool ctype_has_etype(const struct ctype *t, uint32_t etype);
 
 bool ctype_equal(const struct ctype *x, const struct ctype *y);
+/* The nodes of the tree, up to max: what it may cost to compare it. */
+size_t ctype_size(const struct ctype *t, size_t max);
 bool ctype_is_subtype(const struct ctype *x, const struct ctype *y, enum ctype_mode mode);
 /* True only if no value has both types. Errs towards false: sets are never disjoint (the empty
  * set). */

@@ -1,6 +1,6 @@
 #include "cedar/schema/typed_json.h"
 
-static bool typed_value(struct arena *a, const struct ctype *t, const json *v,
+static bool typed_value(struct arena *a, const struct ctype *t, const json *v, unsigned depth,
                         struct cedar_value *out, struct err *err);
 
 /* ---- extension types ---- */
@@ -31,10 +31,10 @@ static const struct ctype *type_of_kind(uint8_t kind)
 }
 
 static bool typed_argument(struct arena *a, enum cedar_fn fn, size_t i, const json *v,
-                           struct cedar_value *out, struct err *err)
+                           unsigned depth, struct cedar_value *out, struct err *err)
 {
     const struct ctype *t = type_of_kind(cedar_fns[fn].args[i]);
-    return t ? typed_value(a, t, v, out, err) : cedar_value_from_json(a, v, out, err);
+    return t ? typed_value(a, t, v, depth, out, err) : cedar_value_from_json(a, v, out, err);
 }
 
 /* {"fn": .., "arg" | "args": ..}; what else is in it is ignored. */
@@ -44,7 +44,8 @@ static bool is_call(const json *v)
            (json_get(v, S("arg")) || json_type(json_get(v, S("args"))) == JSON_ARRAY);
 }
 
-static bool typed_call(struct arena *a, const json *v, struct cedar_value *out, struct err *err)
+static bool typed_call(struct arena *a, const json *v, unsigned depth, struct cedar_value *out,
+                       struct err *err)
 {
     struct cedar_value values[2];
     const json *arg = json_get(v, S("arg")), *one;
@@ -56,17 +57,17 @@ static bool typed_call(struct arena *a, const json *v, struct cedar_value *out, 
     if (count != cedar_fns[fn].arity)
         return err_input(err, "%s takes %u arguments, not %zu", cedar_fns[fn].name,
                          cedar_fns[fn].arity, count);
-    if (arg && !typed_argument(a, (enum cedar_fn)fn, 0, arg, &values[0], err))
+    if (arg && !typed_argument(a, (enum cedar_fn)fn, 0, arg, depth + 1, &values[0], err))
         return false;
     for (struct json_iter it = json_iter(arg ? NULL : json_get(v, S("args")));
          json_next(&it, NULL, &one); n++)
-        if (!typed_argument(a, (enum cedar_fn)fn, n, one, &values[n], err))
+        if (!typed_argument(a, (enum cedar_fn)fn, n, one, depth + 1, &values[n], err))
             return false;
     return cedar_fn_call(a, (enum cedar_fn)fn, values, count, out, err);
 }
 
 /* A call in its escape, a call without it, or the text of the value. */
-static bool typed_extension(struct arena *a, enum ctype_ext ext, const json *v,
+static bool typed_extension(struct arena *a, enum ctype_ext ext, const json *v, unsigned depth,
                             struct cedar_value *out, struct err *err)
 {
     const json *inner = json_get(v, S("__extn"));
@@ -75,27 +76,27 @@ static bool typed_extension(struct arena *a, enum ctype_ext ext, const json *v,
     if (json_type(json_get(v, S("__expr"))) == JSON_STRING)
         return err_input(err, "`__expr` is no longer part of the format");
     if (is_call(inner) || is_call(v))
-        return typed_call(a, is_call(inner) ? inner : v, out, err);
+        return typed_call(a, is_call(inner) ? inner : v, depth, out, err);
     return err_input(err, "expected the text of a value of type %.*s, or a call that makes one",
                      STR(ctype_ext_name(ext)));
 }
 
 /* ---- the others ---- */
 
-static bool typed_set(struct arena *a, const struct ctype *t, const json *v,
+static bool typed_set(struct arena *a, const struct ctype *t, const json *v, unsigned depth,
                       struct cedar_value *out, struct err *err)
 {
     struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, json_count(v));
     const json *one;
     size_t n = 0;
     for (struct json_iter it = json_iter(v); json_next(&it, NULL, &one);)
-        if (!typed_value(a, t->elem, one, &items[n++], err))
+        if (!typed_value(a, t->elem, one, depth + 1, &items[n++], err))
             return false;
     *out = cedar_set_of(items, n);
     return true;
 }
 
-static bool typed_record(struct arena *a, const struct ctype *t, const json *v,
+static bool typed_record(struct arena *a, const struct ctype *t, const json *v, unsigned depth,
                          struct cedar_value *out, struct err *err)
 {
     struct cedar_field *fields = ARENA_ARRAY(a, struct cedar_field, json_count(v));
@@ -107,7 +108,7 @@ static bool typed_record(struct arena *a, const struct ctype *t, const json *v,
         if (!attr)
             return err_input(err, "attribute `%.*s` is not in the schema", STR(str_take(name, 80)));
         fields[n].name = str_dup(a, name);
-        if (!typed_value(a, attr->type, one, &fields[n].value, err))
+        if (!typed_value(a, attr->type, one, depth + 1, &fields[n].value, err))
             return err_in(err, "%.*s", STR(str_take(name, 80)));
     }
     if (!cedar_record_of(fields, n, out))
@@ -130,20 +131,22 @@ static bool typed_entity(struct arena *a, const json *v, struct cedar_value *out
     return true;
 }
 
-static bool typed_value(struct arena *a, const struct ctype *t, const json *v,
+static bool typed_value(struct arena *a, const struct ctype *t, const json *v, unsigned depth,
                         struct cedar_value *out, struct err *err)
 {
     enum json_type is = json_type(v);
+    if (depth > CEDAR_DEPTH_MAX) /* calls may nest in calls, whatever the type is */
+        return err_limit(err, "the value nests deeper than %d levels", CEDAR_DEPTH_MAX);
     switch (t->kind) {
     case CTYPE_EXT:
-        return typed_extension(a, t->ext, v, out, err);
+        return typed_extension(a, t->ext, v, depth, out, err);
     case CTYPE_ENTITY:
         return typed_entity(a, v, out, err);
     case CTYPE_SET:
-        return is == JSON_ARRAY ? typed_set(a, t, v, out, err)
+        return is == JSON_ARRAY ? typed_set(a, t, v, depth, out, err)
                                 : err_input(err, "expected a set, not %s", json_type_name(is));
     case CTYPE_RECORD:
-        return is == JSON_OBJECT ? typed_record(a, t, v, out, err)
+        return is == JSON_OBJECT ? typed_record(a, t, v, depth, out, err)
                                  : err_input(err, "expected a record, not %s", json_type_name(is));
     default:
         return cedar_value_from_json(a, v, out, err);
@@ -167,7 +170,7 @@ static bool convert(void *ctx, struct arena *a, const struct cedar_json_place *a
 {
     const struct ctype *t = expected(ctx, at);
     *taken = t;
-    return !t || typed_value(a, t, v, out, err);
+    return !t || typed_value(a, t, v, 1, out, err);
 }
 
 struct cedar_json_hook typed_json_hook(struct typed_json *ctx)

@@ -12,16 +12,9 @@ void cedar_diags_init(struct cedar_diags *d, struct arena *a, str name, str sour
 
 static bool make_room(struct cedar_diags *d)
 {
-    if (d->count < d->cap)
-        return true;
     if (d->count >= CEDAR_DIAGS_MAX)
         return false;
-    size_t cap = d->cap ? d->cap * 2 : 8;
-    struct cedar_diag *items = ARENA_ARRAY(d->arena, struct cedar_diag, cap);
-    if (d->count)
-        memcpy(items, d->items, d->count * sizeof *items);
-    d->items = items;
-    d->cap = cap;
+    ARENA_GROW(d->arena, d->items, d->count, d->cap);
     return true;
 }
 

@@ -73,6 +73,7 @@ static bool write_text(struct arena *a, const struct tool_parts *p, str prefix, 
         *out = str_dup(a, buf_str(&all));
     *clash = w.clash;
     map_fini(&w.declared);
+    map_fini(&w.spaces_by_name);
     buf_fini(&own);
     buf_fini(&all);
     return ok;

@@ -114,6 +114,7 @@ struct tool_profile {
     bool presence;      /* of a null where null may stand, it is said that it is there */
     bool named_records; /* a record is a common type, not written out */
     const char *sep;    /* between server and tool in the id of an action; NULL: the tool alone */
+    const char *action; /* the id that the actions of all tools have; NULL: each its own */
     bool (*layout)(struct tool_writer *w);
     bool (*request)(struct arena *a, const struct tool_parts *p, const struct tool *t,
                     const struct tool_call *call, struct cedar_entities *entities,
@@ -136,9 +137,11 @@ struct tool_space {
 struct tool_writer {
     struct arena *a;
     const struct tool_parts *parts;
-    struct buf *out;           /* the profile's own namespace */
-    struct tool_space *spaces; /* others, as they were met */
-    struct map declared;       /* full names */
+    struct buf *out;                        /* the profile's own namespace */
+    struct tool_space *spaces, *last_space; /* others, as they were met */
+    struct map spaces_by_name;
+    size_t bytes;        /* of their text */
+    struct map declared; /* full names */
     size_t steps;
     unsigned depth;
     bool clash; /* a type has the name of a built-in one */

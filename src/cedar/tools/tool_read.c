@@ -1,10 +1,13 @@
 /* From tool definitions to trees of types, and from types to what becomes of them. */
 #include "cedar/text/lex.h"
+#include "cedar/text/names.h"
 #include "cedar/tools/tool_parts.h"
 
 struct reader {
     struct arena *a;
     struct err *err;
+    size_t types; /* read so far: a list of types reads what stands beside it for each of them */
+    unsigned depth;
 };
 
 static bool wrong(struct reader *r, const char *what, const json *v, const char *wanted)
@@ -27,51 +30,53 @@ static bool new_type(struct reader *r, const json *v, struct tool_type **out)
 
 /* ---- objects ---- */
 
-static bool is_required(const json *required, str name)
-{
-    const json *v;
-    for (struct json_iter it = json_iter(required); json_next(&it, NULL, &v);)
-        if (str_eq(json_str(v), name))
-            return true;
-    return false;
-}
-
 /* A list of names, or false. */
-static bool check_required(struct reader *r, const json *required)
+static bool read_required(struct reader *r, const json *required, struct cedar_names *out)
 {
     const json *v;
     if (!required || (json_type(required) == JSON_BOOL && !json_bool(required)))
         return true;
     if (json_type(required) != JSON_ARRAY)
         return wrong(r, "`required`", required, "an array");
-    for (struct json_iter it = json_iter(required); json_next(&it, NULL, &v);)
+    for (struct json_iter it = json_iter(required); json_next(&it, NULL, &v);) {
         if (json_type(v) != JSON_STRING)
             return wrong(r, "each of `required`", v, "a string");
+        (void)!cedar_names_add(out, json_str(v)); /* some name it twice */
+    }
     return true;
 }
 
-static bool read_fields(struct reader *r, const json *object, struct tool_field **out,
-                        size_t *count)
+static bool read_properties(struct reader *r, const json *properties,
+                            const struct cedar_names *required, struct tool_field **out,
+                            size_t *count)
 {
-    const json *properties = json_get(object, S("properties")), *v;
-    const json *required = json_get(object, S("required"));
+    const json *v;
     size_t n = 0;
     str name;
-    if (!check_required(r, required))
-        return false;
-    if (json_type(properties) == JSON_BOOL && !json_bool(properties))
-        properties = NULL;
-    if (properties && json_type(properties) != JSON_OBJECT)
-        return wrong(r, "`properties`", properties, "an object");
     struct tool_field *fields = ARENA_ARRAY(r->a, struct tool_field, json_count(properties) + 1);
     for (struct json_iter it = json_iter(properties); json_next(&it, &name, &v); n++) {
-        fields[n] = (struct tool_field){.name = name, .required = is_required(required, name)};
+        fields[n] = (struct tool_field){.name = name, .required = cedar_names_has(required, name)};
         if (!new_type(r, v, &fields[n].type))
             return property_in(r, name);
     }
     *out = fields;
     *count = n;
     return true;
+}
+
+static bool read_fields(struct reader *r, const json *object, struct tool_field **out,
+                        size_t *count)
+{
+    const json *properties = json_get(object, S("properties"));
+    struct cedar_names required = {0};
+    if (json_type(properties) == JSON_BOOL && !json_bool(properties))
+        properties = NULL;
+    if (properties && json_type(properties) != JSON_OBJECT)
+        return wrong(r, "`properties`", properties, "an object");
+    bool ok = read_required(r, json_get(object, S("required")), &required) &&
+              read_properties(r, properties, &required, out, count);
+    cedar_names_fini(&required);
+    return ok;
 }
 
 static bool read_object(struct reader *r, const json *v, struct tool_type *out)
@@ -234,7 +239,7 @@ static bool read_ref(struct reader *r, const json *ref, struct tool_type *out)
     return true;
 }
 
-static bool read_type(struct reader *r, const json *v, struct tool_type *out)
+static bool read_schema(struct reader *r, const json *v, struct tool_type *out)
 {
     if (json_type(v) != JSON_OBJECT)
         return wrong(r, "its schema", v, "an object");
@@ -257,12 +262,38 @@ static bool read_type(struct reader *r, const json *v, struct tool_type *out)
     return !ref || read_ref(r, ref, out);
 }
 
+static bool read_type(struct reader *r, const json *v, struct tool_type *out)
+{
+    if (r->depth >= CEDAR_DEPTH_MAX)
+        return err_limit(r->err, "types nest deeper than %d levels", CEDAR_DEPTH_MAX);
+    if (++r->types > TOOL_TYPE_STEPS_MAX)
+        return err_limit(r->err, "over %d types", TOOL_TYPE_STEPS_MAX);
+    r->depth++;
+    bool ok = read_schema(r, v, out);
+    r->depth--;
+    return ok;
+}
+
 /* ---- definitions and references ---- */
 
 struct scope {
     struct tool_def *defs;
     const struct scope *up;
+    struct map by_name; /* of the defs */
 };
+
+static struct scope scope_open(struct tool_def *defs, const struct scope *up)
+{
+    struct scope s = {.defs = defs, .up = up};
+    for (struct tool_def *d = defs; d; d = d->next)
+        (void)map_put(&s.by_name, d->name, d);
+    return s;
+}
+
+static void scope_close(struct scope *s)
+{
+    map_fini(&s->by_name);
+}
 
 static bool read_defs(struct reader *r, const json *v, str space, struct tool_def **out)
 {
@@ -284,8 +315,7 @@ static bool resolve(struct reader *r, struct tool_type *t, const struct scope *s
 {
     if (t->kind == TOOL_REF) {
         for (const struct scope *s = scope; s && !t->def; s = s->up)
-            for (const struct tool_def *d = s->defs; d && !t->def; d = d->next)
-                t->def = str_eq(d->name, t->ref) ? d : NULL;
+            t->def = map_get(&s->by_name, t->ref);
         return t->def ||
                err_input(r->err, "there is no definition `%.*s`", STR(str_take(t->ref, 80)));
     }
@@ -306,6 +336,16 @@ static bool resolve_defs(struct reader *r, const struct scope *scope)
     return true;
 }
 
+static bool resolve_params(struct reader *r, struct tool_params *p, const struct scope *scope)
+{
+    if (!resolve_defs(r, scope))
+        return false;
+    for (size_t i = 0; i < p->count; i++)
+        if (!resolve(r, p->fields[i].type, scope))
+            return property_in(r, p->fields[i].name);
+    return true;
+}
+
 static bool read_params(struct reader *r, const json *v, str space, const struct scope *up,
                         struct tool_params *out)
 {
@@ -316,21 +356,31 @@ static bool read_params(struct reader *r, const json *v, str space, const struct
     if (!read_defs(r, json_get(v, S("$defs")), space, &out->defs) ||
         !read_fields(r, v, &out->fields, &out->count))
         return false;
-    struct scope scope = {out->defs, up};
-    if (!resolve_defs(r, &scope))
-        return false;
-    for (size_t i = 0; i < out->count; i++)
-        if (!resolve(r, out->fields[i].type, &scope))
-            return property_in(r, out->fields[i].name);
-    return true;
+    struct scope scope = scope_open(out->defs, up);
+    bool ok = resolve_params(r, out, &scope);
+    scope_close(&scope);
+    return ok;
 }
 
 /* ---- tools ---- */
 
-static bool read_tool(struct reader *r, const json *v, struct tool_parts *p, struct tool *t)
+static bool read_schemas(struct reader *r, const json *v, const json *input,
+                         const struct tool_parts *p, const struct scope *own, struct tool *t)
 {
-    const struct scope server = {p->defs, NULL};
-    const json *input = json_get(v, S("parameters")), *output = json_get(v, S("outputSchema"));
+    const json *output = json_get(v, S("outputSchema"));
+    if (!resolve_defs(r, own))
+        return false;
+    if (!read_params(r, input, tool_types_space(r->a, p, t, S("Input")), own, &t->input))
+        return err_in(r->err, "inputSchema");
+    return !output ||
+           read_params(r, output, tool_types_space(r->a, p, t, S("Output")), own, &t->output) ||
+           err_in(r->err, "outputSchema");
+}
+
+static bool read_tool(struct reader *r, const json *v, const struct tool_parts *p,
+                      const struct scope *server, struct tool *t)
+{
+    const json *input = json_get(v, S("parameters"));
     input = input ? input : json_get(v, S("inputSchema"));
     if (json_type(json_get(v, S("name"))) != JSON_STRING)
         return err_input(r->err, "a tool without a name");
@@ -343,14 +393,29 @@ static bool read_tool(struct reader *r, const json *v, struct tool_parts *p, str
         return err_input(r->err, "no inputSchema");
     if (!read_defs(r, json_get(v, S("$defs")), tool_types_space(r->a, p, t, S("")), &t->defs))
         return false;
-    struct scope own = {t->defs, &server};
-    if (!resolve_defs(r, &own))
+    struct scope own = scope_open(t->defs, server);
+    bool ok = read_schemas(r, v, input, p, &own, t);
+    scope_close(&own);
+    return ok;
+}
+
+static bool read_tools(struct reader *r, const json *tools, const json *array, struct tool_parts *p,
+                       const struct scope *server)
+{
+    struct json_iter it = json_iter(array);
+    const json *v = tools; /* one tool alone */
+    size_t n = array ? json_count(array) : 1;
+    if (!resolve_defs(r, server))
         return false;
-    if (!read_params(r, input, tool_types_space(r->a, p, t, S("Input")), &own, &t->input))
-        return err_in(r->err, "inputSchema");
-    return !output ||
-           read_params(r, output, tool_types_space(r->a, p, t, S("Output")), &own, &t->output) ||
-           err_in(r->err, "outputSchema");
+    p->tools = ARENA_ARRAY(r->a, struct tool, n + 1);
+    for (; p->count < n && (!array || json_next(&it, NULL, &v)); p->count++) {
+        struct tool *t = &p->tools[p->count];
+        if (!read_tool(r, v, p, server, t))
+            return err_in(r->err, "tool `%.*s`", STR(str_take(t->name, 80)));
+        if (map_put(&p->by_name, t->name, t))
+            return err_input(r->err, "there are two tools `%.*s`", STR(str_take(t->name, 80)));
+    }
+    return true;
 }
 
 /* Whichever of the shapes it is, the array, and definitions beside it. */
@@ -364,29 +429,19 @@ static const json *tool_array(const json *v, const json **defs)
 
 bool tool_parts_read(struct arena *a, const json *tools, struct tool_parts *p, struct err *err)
 {
-    struct reader r = {a, err};
-    const json *defs, *array = tool_array(tools, &defs), *v;
-    struct json_iter it = json_iter(array);
+    struct reader r = {.a = a, .err = err};
+    const json *defs, *array = tool_array(tools, &defs);
     bool single = !array && json_get(tools, S("name"));
-    size_t n = single ? 1 : json_count(array);
     if (!single && json_type(array) != JSON_ARRAY)
         return err_input(err, "no tools: expected an array of tool definitions");
-    if (n > TOOLS_MAX)
+    if (json_count(array) > TOOLS_MAX)
         return err_limit(err, "over %d tools", TOOLS_MAX);
     if (!single && !read_defs(&r, defs, p->space, &p->defs))
         return false;
-    struct scope server = {p->defs, NULL};
-    if (!resolve_defs(&r, &server))
-        return false;
-    p->tools = ARENA_ARRAY(a, struct tool, n + 1);
-    for (v = tools; p->count < n && (single || json_next(&it, NULL, &v)); p->count++) {
-        struct tool *t = &p->tools[p->count];
-        if (!read_tool(&r, v, p, t))
-            return err_in(err, "tool `%.*s`", STR(str_take(t->name, 80)));
-        if (map_put(&p->by_name, t->name, t))
-            return err_input(err, "there are two tools `%.*s`", STR(str_take(t->name, 80)));
-    }
-    return true;
+    struct scope server = scope_open(p->defs, NULL);
+    bool ok = read_tools(&r, tools, array, p, &server);
+    scope_close(&server);
+    return ok;
 }
 
 /* ---- what becomes of them ---- */
@@ -476,7 +531,7 @@ static bool settle_params(struct settler *s, struct tool_params *p)
 {
     for (size_t i = 0; i < p->count; i++)
         if (!settle(s, p->fields[i].type))
-            return property_in(&(struct reader){NULL, s->err}, p->fields[i].name);
+            return property_in(&(struct reader){.err = s->err}, p->fields[i].name);
     return settle_defs(s, p->defs);
 }
 

@@ -50,16 +50,20 @@ bool tool_declare(struct tool_writer *w, str full)
 /* Where the declarations of a namespace are collected. */
 static struct buf *text_of(struct tool_writer *w, str space)
 {
-    struct tool_space **link = &w->spaces;
     if (str_eq(space, w->parts->space))
         return w->out;
-    for (; *link; link = &(*link)->next)
-        if (str_eq((*link)->name, space))
-            return &(*link)->text;
-    *link = ARENA_NEW(w->a, struct tool_space);
-    (*link)->name = space;
-    (*link)->text.max = TOOL_SCHEMA_BYTES_MAX;
-    return &(*link)->text;
+    struct tool_space *s = map_get(&w->spaces_by_name, space);
+    if (s)
+        return &s->text;
+    s = ARENA_NEW(w->a, struct tool_space);
+    *s = (struct tool_space){.name = space, .text.max = TOOL_SCHEMA_BYTES_MAX};
+    (void)map_put(&w->spaces_by_name, space, s);
+    if (w->last_space)
+        w->last_space->next = s;
+    else
+        w->spaces = s;
+    w->last_space = s;
+    return &s->text;
 }
 
 /* ---- types ---- */
@@ -227,9 +231,11 @@ static bool put_declared(struct tool_writer *w, struct buf *out, const struct to
     struct buf body = {.max = TOOL_SCHEMA_BYTES_MAX};
     buf_put(out, full);
     bool ok = tool_declare(w, full) && put_body(w, &body, t, space, name, cedar_name_base(full));
+    w->bytes += buf_len(&body);
+    ok = ok && ((!body.over && w->bytes <= TOOL_SCHEMA_BYTES_MAX) ||
+                err_limit(w->err, "`%.*s` is too long", STR(str_take(name, 80))));
     if (ok)
         buf_put(text_of(w, cedar_name_space(full)), buf_str(&body));
-    ok = ok && (!body.over || err_limit(w->err, "`%.*s` is too long", STR(str_take(name, 80))));
     buf_fini(&body);
     return ok;
 }
