@@ -30,6 +30,8 @@ have_library() { have_command pkg-config && pkg-config --exists "$1"; }
 have_header() { have_command gcc && printf '#include <%s>\n' "$1" | gcc -E - >/dev/null 2>&1; }
 have_pytest() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import pytest' 2>/dev/null; }
 
+have_jwcrypto() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null; }
+
 have_node() { # MAJOR
 	have_command node && have_command npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge "$1" ]
 }
@@ -70,6 +72,7 @@ want_run() {
 	want libssl-dev have_library openssl
 	want libsqlite3-dev have_library sqlite3
 	want libseccomp-dev have_library libseccomp
+	want libnghttp2-dev have_library libnghttp2
 	want xz-utils have_command xz
 	want ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
 	have_node 18 || missing+=(nodejs npm)
@@ -81,6 +84,7 @@ want_test() {
 	want clang have_command clang
 	want clang-runtime have_clang_runtime
 	want python3-pytest have_pytest
+	want python3-jwcrypto have_jwcrypto
 	want valgrind have_command valgrind
 	want strace have_command strace
 	want sqlite3 have_command sqlite3

@@ -157,6 +157,20 @@ static const struct opt TPE[] = {
     OPT_ERROR_FORMAT,
     {0}};
 
+static const struct opt TOOL_SCHEMA[] = {
+    OPTS_TOOLS, {"json", 0, OPT_FLAG, NULL, "as schema JSON"}, OPT_ERROR_FORMAT, {0}};
+static const struct opt TOOL_REQUEST[] = {
+    OPTS_TOOLS,
+    {"principal", 'l', OPT_VALUE, "UID", "who calls: Client::\"ann\""},
+    {"claims", 0, OPT_VALUE, "JSON", "what is known of the caller: an object, or a file"},
+    {"group", 0, OPT_LIST, "ID", "toolhive: a group of the caller; may be repeated"},
+    {"resource", 'r', OPT_VALUE, "UID", "on what (default: the server)"},
+    {"context", 'c', OPT_VALUE, "JSON", "what else the context has: an object, or a file"},
+    {"tool", 0, OPT_VALUE, "NAME", "the tool called"},
+    {"arguments", 0, OPT_VALUE, "JSON", "its arguments: an object, or a file (default: {})"},
+    OPT_ERROR_FORMAT,
+    {0}};
+
 static const struct verb CEDAR[] = {
     {"authorize", 0, 0, 0, "[REQUEST] [-p FILE] [-s FILE] --entities FILE",
      "Decide one request: ALLOW (0) or DENY (2).",
@@ -193,6 +207,18 @@ static const struct verb CEDAR[] = {
      TPE, cedar_tpe_verb},
     {"batch", 0, 0, 0, "", "Answer calls from standard input, one line of JSON each.",
      "ambit cedar batch < calls.jsonl", NULL, cedar_batch_verb},
+    {"tool-schema", 0, 0, 0, "--profile PROFILE --server NAME [--tools FILE]",
+     "Tools of an MCP server as a schema.",
+     "ambit cedar tool-schema --profile agentcore --server desk --tools tools.json", TOOL_SCHEMA,
+     cedar_tool_schema_verb},
+    {"tool-request", 0, 0, 0,
+     "--profile PROFILE --server NAME [--tools FILE] --principal UID --tool NAME [--arguments "
+     "JSON]",
+     "A call of a tool as a request, with its entities.",
+     "ambit cedar tool-request --profile agentcore --server desk --tools tools.json "
+     "-l 'AgentCore::OAuthUser::\"ann\"' --tool refund --arguments '{\"amount\": 12.5}' "
+     "| ambit cedar authorize --request-json - -p desk.cedar",
+     TOOL_REQUEST, cedar_tool_request_verb},
 };
 
 int cmd_cedar(int argc, char **argv)

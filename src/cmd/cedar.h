@@ -1,8 +1,9 @@
 /* cedar: what the verbs of `ambit cedar` have in common: options, files, complaints.
  *
- * Each verb takes the options of the official command of that name (cedar-policy-cli 4.12) and
- * ends as that one: 0 done (allow), 1 failed, 2 deny or wrongly called, 3 policies that do not
- * validate, 4 not decided (tpe). Results go to standard output, complaints to standard error. */
+ * Each verb takes the options of the official command of that name (cedar-policy-cli 4.12), if
+ * there is one, and ends as that one: 0 done (allow), 1 failed, 2 deny or wrongly called, 3
+ * policies that do not validate, 4 not decided (tpe). Results go to standard output, complaints to
+ * standard error. */
 #pragma once
 #include "cedar/calls/call.h"
 #include "cedar/policy/policy_json.h"
@@ -40,6 +41,23 @@ enum { EXIT_DENY = 2, EXIT_INVALID = 3, EXIT_UNDECIDED = 4 };
     {                                                                                              \
         "entities", 0, OPT_VALUE, "FILE", "JSON array of entities"                                 \
     }
+#define OPTS_TOOLS                                                                                 \
+    {"profile", 0, OPT_VALUE, "PROFILE", "own, mcp-generated, agentcore or toolhive"},             \
+        {"server", 0, OPT_VALUE, "NAME", "the name that the server goes by"},                      \
+        {"tools", 0, OPT_VALUE, "FILE", "tools/list's answer (default: standard input)"},          \
+        {"stub", 0, OPT_VALUE, "FILE", "mcp-generated: the schema with @mcp_principal .."},        \
+        {"outputs", 0, OPT_FLAG, NULL, "mcp-generated: types of results, too"},                    \
+        {"objects-as-records", 0, OPT_FLAG, NULL, "mcp-generated: objects are no entities"},       \
+        {"numbers-as-decimal", 0, OPT_FLAG, NULL, "mcp-generated: numbers are no entities"},       \
+        {"flatten-namespaces", 0, OPT_FLAG, NULL, "mcp-generated: one namespace for all"},         \
+        {"keep-annotations", 0, OPT_FLAG, NULL, "mcp-generated: with the stub's @mcp_ .."},        \
+        {"effect", 0, OPT_VALUE, "EFFECT", "own: of the operations (default: admin)"},             \
+        {"not-high-impact", 0, OPT_FLAG, NULL, "own: the operations are not high-impact"},         \
+        {"server-kind", 0, OPT_VALUE, "KIND", "own: http, stdio or internal (default: http)"},     \
+    {                                                                                              \
+        "claim-types", 0, OPT_VALUE, "JSON",                                                       \
+            "toolhive: of claims: {\"sub\": \"String\"}, or a file"                                \
+    }
 #define OPT_TIMING                                                                                 \
     {                                                                                              \
         "timing", 't', OPT_FLAG, NULL, "also say how long the decision took"                       \
@@ -53,9 +71,10 @@ enum { EXIT_DENY = 2, EXIT_INVALID = 3, EXIT_UNDECIDED = 4 };
 /* ---- the work of one verb ---- */
 struct work {
     struct cli *cli;
-    struct call call; /* complaints gather in its errors and warnings */
-    struct buf out;   /* the result */
-    bool misused;     /* the command was called wrongly */
+    struct call call;    /* complaints gather in its errors and warnings */
+    struct buf out;      /* the result */
+    const json *request; /* --request-json, once it was read */
+    bool misused;        /* the command was called wrongly */
 };
 
 void work_begin(struct work *w, struct cli *cli);
@@ -71,7 +90,7 @@ MUST_USE bool work_choice(struct work *w, const char *option, const char *const 
 
 /* ---- cedar_input.c: readers. False after a complaint. ---- */
 MUST_USE bool work_file(struct work *w, str path, str *out);
-/* The file that the option names, else standard input. */
+/* The file that the option names; "-", and without the option: standard input. */
 MUST_USE bool work_input(struct work *w, const char *option, str *name, str *text);
 MUST_USE bool work_json(struct work *w, str name, str text, const json **out);
 /* new_links: a file of links that does not exist is an empty one. */
@@ -80,9 +99,11 @@ MUST_USE bool work_policies(struct work *w, bool new_links, struct calls_policie
 MUST_USE bool work_policies_json(struct work *w, struct calls_policies *out);
 /* *out is NULL where the option was not given. */
 MUST_USE bool work_schema(struct work *w, const struct schema **out);
-/* Without the option: no entities. */
+/* Of --entities, else the member "entities" of --request-json, else none. */
 MUST_USE bool work_entities(struct work *w, const struct schema *schema,
                             struct cedar_entities *out);
+/* *out is NULL where the option was not given. */
+MUST_USE bool work_request_json(struct work *w, const json **out);
 struct work_request {
     struct cedar_request req;
     struct cedar_value context;
@@ -101,3 +122,5 @@ int cedar_format_verb(struct cli *c), cedar_link_verb(struct cli *c);          /
 int cedar_translate_policy_verb(struct cli *c), cedar_translate_schema_verb(struct cli *c);
 int cedar_tpe_verb(struct cli *c);   /* cedar_tpe.c */
 int cedar_batch_verb(struct cli *c); /* cedar_batch.c */
+int cedar_tool_schema_verb(struct cli *c),
+    cedar_tool_request_verb(struct cli *c); /* cedar_tools.c */

@@ -3,16 +3,21 @@
 #include "cedar/policy/parse.h"
 #include "cmd/cedar.h"
 
-static bool is_called_well(struct cli *c)
+/* 0, or the exit status after the complaint. */
+static int how_called(struct cli *c)
 {
     static const char *const replaced[] = {"principal", "action", "resource", "context"};
     for (size_t i = 0; i < 4 && args_has(&c->args, "request-json"); i++)
         if (args_has(&c->args, replaced[i]))
-            return false;
-    return true;
+            return cli_usage(c, "--request-json goes without --principal, --action, --resource and "
+                                "--context");
+    return 0;
 }
 
-#define BOTH_REQUESTS "--request-json goes without --principal, --action, --resource and --context"
+static bool is_stdin(struct cli *c, const char *option)
+{
+    return str_eq(args_get(&c->args, option), S("-"));
+}
 
 /* ---- authorize ---- */
 
@@ -72,11 +77,17 @@ int cedar_authorize_verb(struct cli *c)
     const struct schema *schema;
     struct cedar_entities entities;
     struct work_request request = {0};
-    if (!args_has(&c->args, "entities"))
-        return cli_usage(c, "--entities FILE is missing");
-    if (!is_called_well(c))
-        return cli_usage(c, BOTH_REQUESTS);
+    const json *whole = NULL;
+    int status = how_called(c);
+    if (status)
+        return status;
+    if (is_stdin(c, "request-json") && (!args_has(&c->args, "policies") || is_stdin(c, "policies")))
+        return cli_usage(c, "policies and request cannot both come from standard input");
     work_begin(&w, c);
+    if (!work_request_json(&w, &whole))
+        return work_end(&w, EXIT_FAILED);
+    if (!args_has(&c->args, "entities") && !json_get(whole, S("entities")))
+        return cli_usage(c, "--entities FILE is missing");
     bool ok = work_policies(&w, false, &set);
     bool has_schema = work_schema(&w, &schema);
     ok = has_schema && work_entities(&w, schema, &entities) && ok;
@@ -94,8 +105,9 @@ int cedar_evaluate_verb(struct cli *c)
     struct work_request request = {0};
     struct cedar_value value;
     struct err err;
-    if (!is_called_well(c))
-        return cli_usage(c, BOTH_REQUESTS);
+    int status = how_called(c);
+    if (status)
+        return status;
     work_begin(&w, c);
     if (!work_schema(&w, &schema) || !work_request(&w, schema, &request))
         return work_end(&w, EXIT_FAILED);

@@ -52,11 +52,10 @@ bool work_file(struct work *w, str path, str *out)
 
 bool work_input(struct work *w, const char *option, str *name, str *text)
 {
-    *name = S("standard input");
-    if (!args_has(&w->cli->args, option))
-        return read_named(w, *name, STDIN_FILENO, text);
-    *name = args_get(&w->cli->args, option);
-    return work_file(w, *name, text);
+    str given = args_get(&w->cli->args, option);
+    bool is_file = args_has(&w->cli->args, option) && !str_eq(given, S("-"));
+    *name = is_file ? given : S("standard input");
+    return is_file ? work_file(w, given, text) : read_named(w, *name, STDIN_FILENO, text);
 }
 
 bool work_json(struct work *w, str name, str text, const json **out)
@@ -212,12 +211,26 @@ bool work_schema(struct work *w, const struct schema **out)
     return true;
 }
 
+bool work_request_json(struct work *w, const json **out)
+{
+    str name, text;
+    if (!w->request && args_has(&w->cli->args, "request-json") &&
+        (!work_input(w, "request-json", &name, &text) || !work_json(w, name, text, &w->request)))
+        return false;
+    *out = w->request;
+    return true;
+}
+
 bool work_entities(struct work *w, const struct schema *schema, struct cedar_entities *out)
 {
-    const json *v;
+    const json *v, *whole = NULL;
     struct err err;
     if (args_has(&w->cli->args, "entities"))
         return read_json_file(w, "entities", &v) && calls_read_entities(&w->call, v, schema, out);
+    if (!work_request_json(w, &whole))
+        return false;
+    if (json_get(whole, S("entities")))
+        return calls_read_entities(&w->call, json_get(whole, S("entities")), schema, out);
     cedar_entities_init(out, w->call.a, NULL, 0);
     return cedar_entities_seal(out, &err);
 }
@@ -265,7 +278,7 @@ bool work_request(struct work *w, const struct schema *schema, struct work_reque
     size_t unchecked;
     if (!work_choice(w, "request-validation", bools, &unchecked))
         return false;
-    if (args_has(&w->cli->args, "request-json") && !read_json_file(w, "request-json", &whole))
+    if (!work_request_json(w, &whole))
         return false;
     bool ok = read_uid(w, "principal", part_of(w, whole, "principal"), &req->principal);
     ok = read_uid(w, "action", part_of(w, whole, "action"), &req->action) && ok;

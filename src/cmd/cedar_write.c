@@ -53,7 +53,8 @@ int cedar_format_verb(struct cli *c)
     str name, text, made;
     if (write && check)
         return cli_usage(c, "--write and --check exclude each other");
-    if (write && !args_has(&c->args, "policies"))
+    if (write &&
+        (!args_has(&c->args, "policies") || str_eq(args_get(&c->args, "policies"), S("-"))))
         return cli_usage(c, "--write needs --policies FILE");
     if (!read_widths(c, &how))
         return cli_usage(c, "a width must be a number");

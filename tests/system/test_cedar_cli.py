@@ -284,11 +284,11 @@ def test_cedar_errors_name_the_place(ambit_binary, files):
 
 
 def test_cedar_verbs_are_the_official_ones(ambit_binary):
-    """Each has an official counterpart but batch, and says what it takes."""
+    """Each has an official counterpart but the last three, and says what it takes."""
     listed = run([ambit_binary, "cedar"], "/", ["--help"])
     assert listed.returncode == 0
     for verb in ("authorize", "validate", "check-parse", "evaluate", "format", "translate-policy", "translate-schema",
-                 "link", "tpe", "batch"):
+                 "link", "tpe", "batch", "tool-schema", "tool-request"):
         assert f"  {verb} " in listed.stdout
         told = run([ambit_binary, "cedar"], "/", [verb, "--help"])
         assert told.returncode == 0 and "example:" in told.stdout

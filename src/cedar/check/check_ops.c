@@ -3,11 +3,35 @@
 
 /* ---- == and != ---- */
 
+/* && and || of nothing but literals are literals themselves in SDK 4.12. */
+static bool is_fixed_bool(const struct cedar_expr *e, bool *out)
+{
+    if (e->kind == CEDAR_E_LITERAL && e->value.kind == CEDAR_BOOL) {
+        *out = e->value.b;
+        return true;
+    }
+    bool is_and = e->kind == CEDAR_E_AND, one;
+    if (!is_and && e->kind != CEDAR_E_OR)
+        return false;
+    *out = is_and;
+    for (uint32_t i = 0; i < e->kid_count; i++) {
+        if (!is_fixed_bool(e->kids[i], &one))
+            return false;
+        *out = is_and ? *out && one : *out || one;
+    }
+    return true;
+}
+
 static const struct cedar_value *literal_of(const struct checker *c, const struct cedar_expr *e,
                                             struct cedar_value *room)
 {
     if (e->kind == CEDAR_E_LITERAL)
         return &e->value;
+    bool fixed;
+    if (is_fixed_bool(e, &fixed)) {
+        *room = cedar_bool(fixed);
+        return room;
+    }
     const struct cedar_uid *uid = check_fixed_uid(c, e);
     if (!uid)
         return NULL;

@@ -49,11 +49,21 @@
  * type, a string that is none of its enum, a date without zone or finer than a millisecond, a
  * duration with months or years, an unknown tool.
  *
- * Unlike the generator: ids of entities that stand for objects and unknown values are the
- * argument's path ("order.items[2]") and not random; numbers that become entities keep their
- * spelling as ids; where it rounds or approximates (decimals, durations, microseconds, dates
- * without zone, IPv4 in IPv6), we refuse; a property name need be a Cedar name only where a type is
- * called by it; entity types of several tools are not merged.
+ * Unlike the generator (tests/cedar/tools.py compares; docs/cedar.md has what it does instead):
+ *
+ *   refused here   inexact decimals, times and durations finer than a millisecond, times without a
+ *                  zone or with t and z, years and months, weeks beside days, a bare PT, IPv4 in
+ *                  IPv6, two tools of one name, a definition whose name would serve two types, a
+ *                  choice that contains itself
+ *   made here      reserved names of tools and any name of a property, where no type is called by
+ *                  it; decimal strings with a leading zero, the largest decimal, floats beyond a
+ *                  double as ids; with objects_as_records: an object that takes other members and
+ *                  has none, and one that contains itself (the inner reference is hidden)
+ *   other here     ids of entities that stand for objects and unknown values are the argument's
+ *                  path ("order.items[2]") and not random; floats that become entities keep their
+ *                  spelling as ids; large decimals are exact; an object among the other members of
+ *                  an object has the type that the schema says; each tool has entity types of its
+ *                  own
  *
  * Everything lives in the arena given and may borrow the JSON. A map is immutable and may be used
  * by several threads, each with its own scratch arena. JSON must come from json_read, which refuses
@@ -117,6 +127,11 @@ struct tool_call {
     const struct cedar_field *facts;
     size_t fact_count;
 };
+
+/* The action that a call of the tool is; with it a caller finds in the schema what else the context
+ * wants. ERR_NOTFOUND: there is no such tool. */
+MUST_USE bool tool_action(struct arena *a, const struct tool_map *m, str tool,
+                          struct cedar_uid *out, struct err *err);
 
 struct tool_request {
     struct cedar_uid principal, action, resource;

@@ -1,7 +1,8 @@
 /* A profile (first byte), tools, and after a NUL the arguments of a call: whatever is accepted
- * conforms to the schema that was made. */
+ * conforms to the schema that was made, and reads back from its JSON. */
 #include "cedar/check/conform.h"
 #include "cedar/tools/tool_map.h"
+#include "cedar/value/entities_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,6 +42,31 @@ static void facts_of_own(struct arena *a, struct tool_call *call)
     call->fact_count = 3;
 }
 
+/* Adding an entity again is accepted only where it is the same. */
+static void there_and_back(struct arena *a, const struct tool_request *r, struct cedar_entities *e)
+{
+    const struct json_limits limits = {.depth_max = 400};
+    struct buf b = {0};
+    struct cedar_value context;
+    struct cedar_entities again;
+    const json *v;
+    struct err err;
+    if (cedar_value_to_json(&b, &r->context, &err)) {
+        require(json_read(a, buf_str(&b), &limits, &v, &err));
+        require(cedar_context_from_json(a, v, NULL, &context, &err));
+        require(cedar_value_eq(&context, &r->context));
+    }
+    buf_clear(&b);
+    if (cedar_entities_to_json(&b, e, &err)) {
+        require(json_read(a, buf_str(&b), &limits, &v, &err));
+        cedar_entities_init(&again, a, NULL, 1);
+        require(cedar_entities_from_json(&again, v, NULL, &err) && again.count == e->count);
+        for (size_t i = 0; i < e->count; i++)
+            require(cedar_entities_add(&again, e->items[i], &err));
+    }
+    buf_fini(&b);
+}
+
 static void call_all(struct arena *a, const struct tool_map *m, const json *tools,
                      struct tool_call *call)
 {
@@ -58,6 +84,7 @@ static void call_all(struct arena *a, const struct tool_map *m, const json *tool
         require(cedar_entities_seal(&e, &err));
         for (size_t i = 0; i < e.count; i++)
             require(conform_entity(m->schema, e.items[i], &f));
+        there_and_back(a, &r, &e);
     }
 }
 

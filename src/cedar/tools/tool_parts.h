@@ -114,6 +114,7 @@ struct tool_profile {
     bool presence;      /* of a null where null may stand, it is said that it is there */
     bool named_records; /* a record is a common type, not written out */
     const char *sep;    /* between server and tool in the id of an action; NULL: the tool alone */
+    const char *action; /* the id that the actions of all tools have; NULL: each its own */
     bool (*layout)(struct tool_writer *w);
     bool (*request)(struct arena *a, const struct tool_parts *p, const struct tool *t,
                     const struct tool_call *call, struct cedar_entities *entities,

@@ -85,6 +85,7 @@ static const struct tool_profile profiles[] = {
             [TOOL_REF] = AS_REF},
      .nullable = true,
      .presence = true,
+     .action = "call_tool",
      .layout = tool_layout_toolhive,
      .request = tool_request_toolhive},
 };

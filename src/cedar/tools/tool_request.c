@@ -101,7 +101,6 @@ bool tool_request_own(struct arena *a, const struct tool_parts *p, const struct 
     if (!principal_type(call, types, 1, &out->principal.type, err) ||
         !tool_arguments(a, p, t, call->args, entities, &args, err))
         return false;
-    out->action = (struct cedar_uid){S("Ambit::Action"), t->action};
     out->resource =
         (struct cedar_uid){S("Ambit::System"), call->resource.n ? call->resource : p->server};
     put(&f, S("args"), args);
@@ -143,7 +142,6 @@ bool tool_request_generated(struct arena *a, const struct tool_parts *p, const s
         !tool_arguments(a, p, t, call->args, entities, &input, err))
         return false;
     out->resource.id = call->resource.n ? call->resource : p->server;
-    out->action = (struct cedar_uid){str_fmt(a, "%.*s::Action", STR(p->stub.space)), t->action};
     put(&f, S("input"), input);
     return context_of(&f, call, &out->context, err);
 }
@@ -179,7 +177,6 @@ bool tool_request_agentcore(struct arena *a, const struct tool_parts *p, const s
         return err_input(err, "an IamEntity has no claims");
     if (oauth && !tags_of_claims(a, call->principal.claims, &tags, err))
         return false;
-    out->action = (struct cedar_uid){S("AgentCore::Action"), t->action};
     out->resource =
         (struct cedar_uid){S("AgentCore::Gateway"), call->resource.n ? call->resource : p->server};
     put(&f, S("input"), input);
@@ -327,7 +324,6 @@ bool tool_request_toolhive(struct arena *a, const struct tool_parts *p, const st
         put(&both, claims.items[i].name, claims.items[i].value);
     for (size_t i = 0; i < args.count; i++)
         put(&both, args.items[i].name, args.items[i].value);
-    out->action = (struct cedar_uid){S("Action"), S("call_tool")};
     out->resource = (struct cedar_uid){S("Tool"), t->name};
     return context_of(&both, call, &out->context, err) &&
            toolhive_entities(a, p, t, call, &claims, &args, entities, out, err);
@@ -348,14 +344,41 @@ static bool add_action(struct arena *a, const struct schema *s, const struct ced
     return add_entity(entities, *uid, &none, (struct cedar_value){0}, parents, groups.count, err);
 }
 
+static struct cedar_uid action_of(struct arena *a, const struct tool_parts *p, const struct tool *t)
+{
+    str space = p->space;
+    return (struct cedar_uid){
+        space.n ? str_fmt(a, "%.*s::Action", STR(space)) : S("Action"),
+        p->profile->action ? str_z(p->profile->action) : t->action,
+    };
+}
+
+static const struct tool *find_tool(const struct tool_map *m, str name, struct err *err)
+{
+    const struct tool *t = map_get(&m->parts->by_name, name);
+    if (!t)
+        (void)err_notfound(err, "there is no tool `%.*s`", STR(str_take(name, 80)));
+    return t;
+}
+
+bool tool_action(struct arena *a, const struct tool_map *m, str tool, struct cedar_uid *out,
+                 struct err *err)
+{
+    const struct tool *t = find_tool(m, tool, err);
+    if (t)
+        *out = action_of(a, m->parts, t);
+    return t != NULL;
+}
+
 bool tool_request(struct arena *a, const struct tool_map *m, const struct tool_call *call,
                   struct cedar_entities *entities, struct tool_request *out, struct err *err)
 {
-    const struct tool *t = map_get(&m->parts->by_name, call->tool);
+    const struct tool *t = find_tool(m, call->tool, err);
     struct tool_request r = {.principal = {.id = call->principal.id}};
     struct conform_fault fault;
     if (!t)
-        return err_notfound(err, "there is no tool `%.*s`", STR(str_take(call->tool, 80)));
+        return false;
+    r.action = action_of(a, m->parts, t);
     if (call->principal.id.n == 0)
         return err_input(err, "the principal has no id");
     if (!m->profile->request(a, m->parts, t, call, entities, &r, err) ||

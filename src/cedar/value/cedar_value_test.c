@@ -318,13 +318,103 @@ static void test_closure(void **state)
     assert_false(cedar_entities_add(&over, &late, &err));
 }
 
+/* ---- JSON written ---- */
+
+#define EXTN(fn, arg) "{\"__extn\":{\"fn\":\"" fn "\",\"arg\":\"" arg "\"}}"
+
+/* Each as it is written, which reads back as the same value. */
+static const char *const json_values[] = {
+    "true",
+    "-9223372036854775808",
+    "\"a\\\"\\n\"",
+    "{\"__entity\":{\"type\":\"A::B\",\"id\":\"\\\"\"}}",
+    "[1,2,[\"x\"],{}]",
+    "{\"\":1,\"a b\":[]}",
+    EXTN("decimal", "-0.5000"),
+    EXTN("ip", "10.0.0.0/8"),
+    EXTN("datetime", "1969-12-31T23:59:59.999Z"),
+    EXTN("duration", "-9223372036854775808ms"),
+    "{\"__extn\":{\"fn\":\"offset\",\"args\":[" EXTN(
+        "datetime", "1970-01-01T00:00:00.000Z") "," EXTN("duration", "253402300800000ms") "]}}",
+};
+
+static void test_json_writing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof json_values / sizeof json_values[0]; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct cedar_value v, again;
+        struct buf b = {0};
+        struct err err;
+        const json *read;
+        assert_true(json_read(&a, str_z(json_values[i]), NULL, &read, &err));
+        assert_true(cedar_value_from_json(&a, read, &v, &err));
+        if (!cedar_value_to_json(&b, &v, &err))
+            fail_msg("%s: %s", json_values[i], err.text);
+        if (!str_eq(buf_str(&b), str_z(json_values[i])))
+            fail_msg("%s written as %.*s", json_values[i], STR(buf_str(&b)));
+        assert_true(json_read(&a, buf_str(&b), NULL, &read, &err));
+        assert_true(cedar_value_from_json(&a, read, &again, &err));
+        assert_true(cedar_value_eq(&v, &again));
+        buf_fini(&b);
+    }
+}
+
+/* What would be read as an escape is not written, however deep it lies. */
+static void test_json_not_written(void **state)
+{
+    static const str names[] = {{"__entity", 8}, {"__extn", 6}, {"__expr", 6}};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct cedar_field fields[] = {{names[i], cedar_bool(true)}, {S("x"), cedar_bool(true)}};
+        struct cedar_value record, set;
+        struct buf b = {0};
+        struct err err;
+        assert_true(cedar_record_of(fields, 2, &record));
+        set = cedar_set_of(&record, 1);
+        assert_false(cedar_value_to_json(&b, &set, &err));
+        assert_non_null(strstr(err.text, names[i].p));
+        buf_fini(&b);
+    }
+}
+
+static void test_json_entities_written(void **state)
+{
+    static const char text[] =
+        "[" U("a", "\"attrs\":{\"x\":[1]},\"parents\":[{\"type\":\"N\",\"id\":\"b\"}],"
+                   "\"tags\":{\"__entity\":1}") "," U("b", "\"attrs\":{},\"parents\":[]") "]";
+    ARENA_SCOPE struct arena a = {0};
+    struct cedar_entities s;
+    struct buf b = {0};
+    struct err err = {0};
+    const json *v;
+    (void)state;
+    assert_true(json_read(&a, str_z(text), NULL, &v, &err));
+    cedar_entities_init(&s, &a, NULL, 3);
+    if (!cedar_entities_from_json(&s, v, NULL, &err) || !cedar_entities_seal(&s, &err) ||
+        !cedar_entities_to_json(&b, &s, &err))
+        fail_msg("%s", err.text);
+    str written = buf_str(&b);
+    assert_true(json_read(&a, written, NULL, &v, &err));
+    assert_int_equal(json_count(v), 2);
+    assert_true(str_find(written, S("\"parents\":[{\"type\":\"N\",\"id\":\"b\"}]")) > 0);
+    assert_true(str_find(written, S("\"tags\":{\"__entity\":1}")) > 0);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),    cmocka_unit_test(test_calendar),
-        cmocka_unit_test(test_sets),     cmocka_unit_test(test_records),
-        cmocka_unit_test(test_uid_text), cmocka_unit_test(test_entities_json),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_calendar),
+        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_uid_text),
+        cmocka_unit_test(test_entities_json),
         cmocka_unit_test(test_closure),
+        cmocka_unit_test(test_json_writing),
+        cmocka_unit_test(test_json_not_written),
+        cmocka_unit_test(test_json_entities_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

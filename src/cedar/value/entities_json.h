@@ -44,3 +44,11 @@ MUST_USE bool cedar_value_from_json(struct arena *a, const json *v, struct cedar
 bool cedar_json_is_call(const json *v);
 /* {"type","id"} or {"__entity": {"type","id"}}; borrows the JSON tree. */
 MUST_USE bool cedar_uid_from_json(const json *v, struct cedar_uid *out, struct err *err);
+
+/* ---- writing: what the readers above make the same of, with a schema or without ---- */
+/* Extension values are in their escape. Refused, with part of it written: a record with a member
+ * __entity, __extn or __expr, which would be read as what it is not. */
+MUST_USE bool cedar_value_to_json(struct buf *out, const struct cedar_value *v, struct err *err);
+/* The entities of the store itself, in the order of adding; not those of its base. */
+MUST_USE bool cedar_entities_to_json(struct buf *out, const struct cedar_entities *s,
+                                     struct err *err);

@@ -54,7 +54,12 @@ MUST_USE bool cedar_datetime_read(str text, int64_t *out, struct err *err);
 /* [-][Nd][Nh][Nm][Ns][Nms], each at most once, in this order, at least one. */
 MUST_USE bool cedar_duration_read(str text, int64_t *out, struct err *err);
 
-/* The texts that read back as the same value. */
+/* Whether the year has the four digits that a text of a time has room for. */
+static inline bool cedar_datetime_has_text(int64_t ms)
+{
+    return ms >= -62167219200000 && ms < 253402300800000;
+}
+/* The texts that read back as the same value; of a time, only where there is one. */
 void cedar_decimal_print(struct buf *out, int64_t v);
 void cedar_ip_print(struct buf *out, const struct cedar_ip *ip);
 void cedar_datetime_print(struct buf *out, int64_t ms);

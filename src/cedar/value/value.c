@@ -349,8 +349,7 @@ static void print_scaled(struct buf *out, const char *fn, void (*print)(struct b
 /* Years that have no four digits are reached from the epoch. */
 static void print_datetime(struct buf *out, int64_t ms)
 {
-    const int64_t year_0000 = -62167219200000, year_10000 = 253402300800000;
-    if (ms >= year_0000 && ms < year_10000)
+    if (cedar_datetime_has_text(ms))
         print_scaled(out, "datetime", cedar_datetime_print, ms);
     else
         buf_printf(out, "datetime(\"1970-01-01\").offset(duration(\"%lldms\"))", (long long)ms);
