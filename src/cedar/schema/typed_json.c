@@ -37,13 +37,6 @@ static bool typed_argument(struct arena *a, enum cedar_fn fn, size_t i, const js
     return t ? typed_value(a, t, v, depth, out, err) : cedar_value_from_json(a, v, out, err);
 }
 
-/* {"fn": .., "arg" | "args": ..}; what else is in it is ignored. */
-static bool is_call(const json *v)
-{
-    return json_type(json_get(v, S("fn"))) == JSON_STRING &&
-           (json_get(v, S("arg")) || json_type(json_get(v, S("args"))) == JSON_ARRAY);
-}
-
 static bool typed_call(struct arena *a, const json *v, unsigned depth, struct cedar_value *out,
                        struct err *err)
 {
@@ -75,8 +68,8 @@ static bool typed_extension(struct arena *a, enum ctype_ext ext, const json *v, 
         return typed_text(a, ext, json_str(v), out, err);
     if (json_type(json_get(v, S("__expr"))) == JSON_STRING)
         return err_input(err, "`__expr` is no longer part of the format");
-    if (is_call(inner) || is_call(v))
-        return typed_call(a, is_call(inner) ? inner : v, depth, out, err);
+    if (cedar_json_is_call(inner) || cedar_json_is_call(v))
+        return typed_call(a, cedar_json_is_call(inner) ? inner : v, depth, out, err);
     return err_input(err, "expected the text of a value of type %.*s, or a call that makes one",
                      STR(ctype_ext_name(ext)));
 }

@@ -123,7 +123,7 @@ static bool to_extension(struct arena *a, const json *v, unsigned depth, struct 
     return cedar_fn_call(a, (enum cedar_fn)fn, values, count, out, err);
 }
 
-static bool is_extension(const json *v)
+bool cedar_json_is_call(const json *v)
 {
     return json_type(json_get(v, S("fn"))) == JSON_STRING &&
            (json_get(v, S("arg")) || json_type(json_get(v, S("args"))) == JSON_ARRAY);
@@ -132,7 +132,7 @@ static bool is_extension(const json *v)
 static bool is_escape(const json *v)
 {
     const json *entity = escape(v, S("__entity")), *extension = escape(v, S("__extn"));
-    return (entity && is_type_and_id(entity)) || (extension && is_extension(extension)) ||
+    return (entity && is_type_and_id(entity)) || (extension && cedar_json_is_call(extension)) ||
            (json_count(v) == 1 && json_type(json_get(v, S("__expr"))) == JSON_STRING);
 }
 
@@ -147,7 +147,7 @@ static bool to_object(struct arena *a, const json *v, unsigned depth, struct ced
         *out = cedar_entity_value(uid);
         return true;
     }
-    if (extension && is_extension(extension))
+    if (extension && cedar_json_is_call(extension))
         return integers_only(extension, depth, err) && to_extension(a, extension, depth, out, err);
     if (json_count(v) == 1 && json_type(json_get(v, S("__expr"))) == JSON_STRING)
         return err_input(err, NO_EXPR);

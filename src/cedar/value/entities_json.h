@@ -40,6 +40,8 @@ MUST_USE bool cedar_record_from_json(struct arena *a, const json *object,
                                      struct err *err);
 MUST_USE bool cedar_value_from_json(struct arena *a, const json *v, struct cedar_value *out,
                                     struct err *err);
+/* {"fn": "ip", "arg" | "args": ..}, whatever else is in it: the inside of an __extn. */
+bool cedar_json_is_call(const json *v);
 /* {"type","id"} or {"__entity": {"type","id"}}; borrows the JSON tree. */
 MUST_USE bool cedar_uid_from_json(const json *v, struct cedar_uid *out, struct err *err);
 
