@@ -5,8 +5,9 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin", "state",  "sockets", "listen",   "metrics",    "edges", "uidBase",
-    "log",         "limits", "people", "agents",  "policies", "mcpServers", NULL};
+    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
+    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
+    "policies",    "mcpServers", "identity", "portal",  NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
                                              "clientCa", "origins", NULL};
@@ -103,7 +104,7 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
                 "it cannot come in");
 }
 
-static bool is_loopback(str address)
+bool address_is_loopback(str address)
 {
     return str_starts(address, S("127.")) || str_starts(address, S("[::1]:")) ||
            str_starts(address, S("localhost:"));
@@ -126,10 +127,10 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
     if (l->client_ca_file.n && !tls)
         problem(r, e->at, "\"clientCa\" needs \"cert\" and \"key\"");
-    if (l->bearer && !is_loopback(l->address))
+    if (l->bearer && !address_is_loopback(l->address))
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
-    if (!tls && !is_loopback(l->address))
+    if (!tls && !address_is_loopback(l->address))
         problem(r, e->at,
                 "an address beyond loopback needs TLS: give \"cert\", \"key\" and \"clientCa\"");
     if (!l->bearer && !l->client_ca_file.n)
@@ -226,7 +227,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     c->control_socket = at_path(r, at_member(r, sockets, "control"),
                                 str_fmt(r->a, "%.*s/control.sock", STR(c->state_dir)));
     c->metrics_address = at_str(r, at_member(r, top, "metrics"), (str){0});
-    if (c->metrics_address.n && !is_loopback(c->metrics_address))
+    if (c->metrics_address.n && !address_is_loopback(c->metrics_address))
         problem(r, at_member(r, top, "metrics"), "metrics are served on loopback only");
     c->edges = (unsigned)at_int(r, at_member(r, top, "edges"), 1, 1, 8);
     c->uid_base = at_int(r, at_member(r, top, "uidBase"), 62900, 0, 4000000000);
@@ -235,6 +236,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     if (!log_level_parse(at_str(r, level, S("info")), &c->log_level))
         problem(r, level, "must be error, warn, info or debug");
     read_limits(r, at_member(r, top, "limits"), c);
+    read_identity(r, at_member(r, top, "identity"), c);
+    read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);

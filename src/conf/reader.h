@@ -54,6 +54,13 @@ struct each {
 struct each each_of(struct reader *r, struct at at);
 bool each_next(struct each *e);
 
+/* "127.0.0.1:8931" and the like. In conf_read.c */
+bool address_is_loopback(str address);
+
+/* "identity" and "portal". In conf_identity.c */
+void read_identity(struct reader *r, struct at at, struct conf *c);
+void read_portal(struct reader *r, struct at at, struct conf *c);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */
