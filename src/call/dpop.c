@@ -99,8 +99,8 @@ static struct dpop_nonce of_slot(const struct dpop_nonces *n, uint64_t slot)
     struct buf text = {0};
     for (size_t i = 0; i < 8; i++)
         raw[i] = (uint8_t)(slot >> (56 - 8 * i));
-    struct hash mac = hmac_sha256(str_of((const char *)n->key, sizeof n->key),
-                                  str_of((const char *)raw, 8));
+    struct hash mac =
+        hmac_sha256(str_of((const char *)n->key, sizeof n->key), str_of((const char *)raw, 8));
     memcpy(raw + 8, mac.b, MAC_LEN);
     base64url_encode(&text, str_of((const char *)raw, RAW_LEN));
     memcpy(out.s, buf_str(&text).p, DPOP_NONCE_LEN);

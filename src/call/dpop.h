@@ -1,10 +1,10 @@
 /* dpop: proofs that a request comes from the holder of a key (RFC 9449), and the server's nonces.
  *
  * dpop_check reads one proof strictly: typ dpop+jwt, ES256, the public key in the header and no
- * private member in it; jti, htm, htu, iat; ath where a token comes with it (and only there), nonce.
- * htu must be one of the addresses that the configuration gives, byte by byte: the Host field of a
- * request plays no part. It does not know whether the proof was seen before (call/replay.h), nor
- * whose key it is: the caller compares the thumbprint.
+ * private member in it; jti, htm, htu, iat; ath where a token comes with it (and only there),
+ * nonce. htu must be one of the addresses that the configuration gives, byte by byte: the Host
+ * field of a request plays no part. It does not know whether the proof was seen before
+ * (call/replay.h), nor whose key it is: the caller compares the thumbprint.
  *
  * A nonce says when this process made it. It is not kept anywhere: a slot of time and its MAC under
  * a key of this process, so it is worth nothing to the next process, and with it no proof from
@@ -14,10 +14,10 @@
 #include "crypto/key.h"
 
 enum {
-    DPOP_AGE_S_MAX = 60,    /* how old a proof may be by its iat */
-    DPOP_AHEAD_S_MAX = 15,  /* how far in the future, for clocks that run ahead */
-    DPOP_NONCE_S = 120,     /* a nonce is the newest for so long, and good for twice that */
-    DPOP_NONCE_LEN = 32,    /* of its text */
+    DPOP_AGE_S_MAX = 60,   /* how old a proof may be by its iat */
+    DPOP_AHEAD_S_MAX = 15, /* how far in the future, for clocks that run ahead */
+    DPOP_NONCE_S = 120,    /* a nonce is the newest for so long, and good for twice that */
+    DPOP_NONCE_LEN = 32,   /* of its text */
     DPOP_JTI_BYTES_MAX = 128,
     DPOP_PROOF_BYTES_MAX = 4096,
 };

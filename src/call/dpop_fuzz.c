@@ -1,5 +1,5 @@
-/* Any bytes, read as a DPoP proof: nothing crashes, and nothing without a good signature passes. The
- * input is tried as it is, and as the claims of a proof that is signed well. */
+/* Any bytes, read as a DPoP proof: nothing crashes, and nothing without a good signature passes.
+ * The input is tried as it is, and as the claims of a proof that is signed well. */
 #include "call/dpop_test.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

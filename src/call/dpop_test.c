@@ -86,7 +86,8 @@ static void test_claims(void **state)
          "too old", false},
         {"{\"jti\":\"a\",\"htm\":\"POST\",\"htu\":\"https://gw.example/mcp\",\"iat\":1.8e9}", "iat",
          false},
-        {"{\"jti\":\"a\",\"htm\":\"POST\",\"htu\":\"https://gw.example/mcp\",\"iat\":\"1800000000\"}",
+        {"{\"jti\":\"a\",\"htm\":\"POST\",\"htu\":\"https://gw.example/"
+         "mcp\",\"iat\":\"1800000000\"}",
          "iat", false},
         {"{\"jti\":\"a\",\"jti\":\"b\",\"htm\":\"POST\",\"htu\":\"https://gw.example/mcp\","
          "\"iat\":1800000000}",
@@ -128,7 +129,8 @@ static void test_headers(void **state)
         str_fmt(&a, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":%.*s}", STR(jwk)),
         str_fmt(&a, "{\"typ\":\"at+jwt\",\"alg\":\"ES256\",\"jwk\":%.*s}", STR(jwk)),
         str_fmt(&a, "{\"alg\":\"ES256\",\"jwk\":%.*s}", STR(jwk)),
-        str_fmt(&a, "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"kid\":\"x\",\"jwk\":%.*s}", STR(jwk)),
+        str_fmt(&a, "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"kid\":\"x\",\"jwk\":%.*s}",
+                STR(jwk)),
         str_fmt(&a, "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"crit\":[\"x\"],\"jwk\":%.*s}",
                 STR(jwk)),
         str_fmt(&a, "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"jku\":\"https://x\",\"jwk\":%.*s}",
@@ -222,9 +224,9 @@ static void test_replay_fills(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),   cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_good),    cmocka_unit_test(test_claims),
         cmocka_unit_test(test_headers), cmocka_unit_test(test_nonces),
-        cmocka_unit_test(test_replay), cmocka_unit_test(test_replay_fills),
+        cmocka_unit_test(test_replay),  cmocka_unit_test(test_replay_fills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

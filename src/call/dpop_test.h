@@ -49,8 +49,8 @@ static inline str dpop_make(struct arena *a, const struct key *key, str jti, str
     }
     if (nonce.n)
         more = str_fmt(a, "%.*s,\"nonce\":\"%.*s\"", STR(more), STR(nonce));
-    return dpop_sign(a, key, dpop_header(a, key),
-                     str_fmt(a,
-                             "{\"jti\":\"%.*s\",\"htm\":\"%.*s\",\"htu\":\"%.*s\",\"iat\":%lld%.*s}",
-                             STR(jti), STR(htm), STR(htu), (long long)iat_s, STR(more)));
+    return dpop_sign(
+        a, key, dpop_header(a, key),
+        str_fmt(a, "{\"jti\":\"%.*s\",\"htm\":\"%.*s\",\"htu\":\"%.*s\",\"iat\":%lld%.*s}",
+                STR(jti), STR(htm), STR(htu), (long long)iat_s, STR(more)));
 }

@@ -52,9 +52,9 @@ struct conf_agent {
     int64_t assessed_ms; /* midnight UTC of the last assessment; 0: never */
     /* Selectors: all that are set must match the peer (kernel's credentials). */
     int64_t uid, gid; /* -1: any */
-    bool attestable; /* at least one selector is set */
-    bool bearer;     /* may use bearer task tokens where the listener allows them */
-    str *ambit;      /* patterns "binding/tool", '*' allowed: the most it may be granted */
+    bool attestable;  /* at least one selector is set */
+    bool bearer;      /* may use bearer task tokens where the listener allows them */
+    str *ambit;       /* patterns "binding/tool", '*' allowed: the most it may be granted */
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
@@ -128,12 +128,22 @@ struct conf_listener {
     str url;    /* how clients name this listener, without a slash at the end */
 };
 
+/* Where people come in with a browser. */
+struct conf_portal {
+    str address; /* empty: off */
+    str origin;  /* as browsers see it: "https://ambit.example.org" */
+    str cert_file, key_file;
+};
+
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
     str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
+    str workload_socket; /* of the SPIFFE Workload API; empty: off */
+    struct conf_portal portal;
+    bool fetches; /* something is to be fetched from outside: the fetcher is started */
     struct conf_listener *listeners;
     size_t listeners_n;
     str metrics_address;

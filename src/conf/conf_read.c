@@ -5,11 +5,12 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin", "state",  "sockets", "listen",   "metrics",    "edges", "uidBase",
-    "log",         "limits", "people", "agents",  "policies", "mcpServers", "issuer", NULL};
+    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
+    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
+    "policies",    "mcpServers", "identity", "portal",  "issuer", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
-                                             "clientCa", "origins", "oauth", "svid", "url", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
+                                             "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
@@ -131,8 +132,7 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
     if (!tls && !address_is_loopback(l->address))
-        problem(r, e->at,
-                "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
+        problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
     if (!l->bearer && !l->client_ca_file.n && !l->oauth)
         problem(r, e->at,
                 "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
@@ -237,6 +237,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     if (!log_level_parse(at_str(r, level, S("info")), &c->log_level))
         problem(r, level, "must be error, warn, info or debug");
     read_limits(r, at_member(r, top, "limits"), c);
+    read_identity(r, at_member(r, top, "identity"), c);
+    read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);

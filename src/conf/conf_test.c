@@ -173,9 +173,8 @@ static void test_wait_of_bindings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
-                                       cmocka_unit_test(test_issuer),
-        cmocka_unit_test(test_wait_of_bindings),
-                                       cmocka_unit_test(test_issuer)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_issuer),
+        cmocka_unit_test(test_wait_of_bindings), cmocka_unit_test(test_issuer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,12 +54,17 @@ struct each {
 struct each each_of(struct reader *r, struct at at);
 bool each_next(struct each *e);
 
+/* "127.0.0.1:8931" and the like. In conf_read.c */
+bool address_is_loopback(str address);
+
+/* "identity" and "portal". In conf_identity.c */
+void read_identity(struct reader *r, struct at at, struct conf *c);
+void read_portal(struct reader *r, struct at at, struct conf *c);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */
 void internal_binding(struct arena *a, struct conf_binding *b);
-/* "127.0.0.1:1", "[::1]:1", "localhost:1". In conf_read.c */
-bool address_is_loopback(str address);
 /* The members of a listener that speak of OAuth, after the others; and the issuer, after all
  * listeners. In conf_oauth.c */
 void read_listener_oauth(struct reader *r, struct at at, struct conf_listener *l);

@@ -1,11 +1,11 @@
 /* form: the parameters of a request as application/x-www-form-urlencoded (WHATWG URL section 5.1;
  * RFC 6749 appendix B), read so that no two readers could disagree on them.
  *
- * Refused: a name that comes twice (RFC 6749 section 3.2), whether or not its values agree; an empty
- * pair; broken escapes; bytes that the encoding does not leave as they are; values that decode to
- * something other than UTF-8, or hold a control character but HTAB, LF and CR; anything over the
- * limits. A parameter without a value counts as absent (RFC 6749 section 3.2), and still may not come
- * twice.
+ * Refused: a name that comes twice (RFC 6749 section 3.2), whether or not its values agree; an
+ * empty pair; broken escapes; bytes that the encoding does not leave as they are; values that
+ * decode to something other than UTF-8, or hold a control character but HTAB, LF and CR; anything
+ * over the limits. A parameter without a value counts as absent (RFC 6749 section 3.2), and still
+ * may not come twice.
  *
  * Pure. Results live in the arena. Errors are ERR_INPUT or ERR_LIMIT and quote nothing. */
 #pragma once

@@ -28,29 +28,17 @@ static void test_refused(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "a=1&a=1",     /* twice */
-        "a=1&%61=2",   /* twice, once escaped */
-        "a&a=",        /* twice without a value */
-        "&a=1",        /* empty pairs */
-        "a=1&",
-        "a=1&&b=2",
-        "=1",
-        "a=%",         /* broken escapes */
-        "a=%4",
-        "a=%zz",
-        "a=%00",       /* controls */
-        "a=%1b",
-        "a=%7f",
-        "a=%ff",       /* not UTF-8 */
-        "a=%c0%80",
-        "a=%ed%a0%80",
-        "a=\xc3\xa9",  /* not encoded */
-        "a=b c",
-        "a=b\nc",
-        "a={}",
-        "a=b;c=d",
-        "a=b=c",       /* where does the value begin? */
-        "a%20b=1",     /* names */
+        "a=1&a=1",                                       /* twice */
+        "a=1&%61=2",                                     /* twice, once escaped */
+        "a&a=",                                          /* twice without a value */
+        "&a=1",                                          /* empty pairs */
+        "a=1&",      "a=1&&b=2",    "=1",         "a=%", /* broken escapes */
+        "a=%4",      "a=%zz",       "a=%00",             /* controls */
+        "a=%1b",     "a=%7f",       "a=%ff",             /* not UTF-8 */
+        "a=%c0%80",  "a=%ed%a0%80", "a=\xc3\xa9",        /* not encoded */
+        "a=b c",     "a=b\nc",      "a={}",       "a=b;c=d",
+        "a=b=c",   /* where does the value begin? */
+        "a%20b=1", /* names */
         "%C3%A9=1",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
