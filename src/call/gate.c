@@ -1,6 +1,7 @@
-/* What the files of the gate share: chains and policies for records, vouchers, and the closing of a
+/* What the files of the gate share: chains and policies for records, vouchers, and the opening of a
  * task. */
 #include "call/gate.h"
+#include "call/lease.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -55,14 +56,6 @@ str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h)
 
 /* ---- vouchers ---- */
 
-static bool has_secret(const struct conf_value *values, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (values[i].secret.n)
-            return true;
-    return false;
-}
-
 void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id *call, str task,
                    str tool, str args, int64_t now_ms, struct vouchers *out)
 {
@@ -75,7 +68,7 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
                         .expires_ms = now_ms + (stdio ? VOUCHER_LIFE_MS : VOUCHER_EDGE_LIFE_MS)};
     *out = (struct vouchers){0};
     v.kind = stdio ? VOUCHER_SECRET_RUNNER : VOUCHER_SECRET_EDGE;
-    bool needs = stdio ? has_secret(b->env, b->env_n) : has_secret(b->headers, b->headers_n);
+    bool needs = binding_needs_secret(b);
     if (needs && voucher_mint(g->keeper_key, &v, out->keeper, &err))
         out->keeper_n = VOUCHER_LEN;
     v.kind = VOUCHER_STDIO_CALL;
@@ -99,7 +92,7 @@ bool gate_may_discover(const struct gate *g, const struct conf_binding *b, int64
     str id;
     void *v;
     struct err err;
-    if (!has_secret(b->headers, b->headers_n) && !has_secret(b->env, b->env_n))
+    if (!binding_needs_secret(b))
         return true;
     for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);)
         if (uses(v, b->name) && task_is_live(v, now_ms, &err))
@@ -136,69 +129,4 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
                                  .opened_by = opened_by};
     store_leaf(txn, record_task_open(&g->scratch, &r), (str){0}, id_str(&t->id));
     buf_fini(&grants);
-}
-
-struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n)
-{
-    struct task **list = ARENA_ARRAY(a, struct task *, map_count(&g->tasks.by_id) + 1);
-    str id;
-    void *v;
-    *n = 0;
-    list[(*n)++] = t;
-    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);)
-        if (v != t && task_is_within(v, t))
-            list[(*n)++] = v;
-    return list;
-}
-
-static void end_one(struct gate *g, struct store_txn *txn, struct task *t, enum task_state state,
-                    str reason, str by, int64_t now_ms)
-{
-    ARENA_SCOPE struct arena a = {0};
-    t->state = state;
-    t->closed_ms = now_ms;
-    t->reason = str_dup(&t->arena, reason);
-    store_task_close(txn, id_str(&t->id), task_state_name(state), now_ms, reason);
-    store_hold_cancel_task(txn, id_str(&t->id), now_ms);
-    struct record_task_close r = {.time_ms = now_ms,
-                                  .chain = gate_chain(g, &a, t, (str){0}),
-                                  .state = task_state_name(state),
-                                  .reason = reason,
-                                  .closed_by = by,
-                                  .calls_left = t->calls_left > 0 ? t->calls_left : 0};
-    store_leaf(txn, record_task_close(&g->scratch, &r), (str){0}, id_str(&t->id));
-}
-
-static void cancel_holds(struct gate *g, const struct task *t, int64_t now_ms)
-{
-    for (struct list *it = g->holds.all.next; it != &g->holds.all; it = it->next) {
-        struct hold *h = LIST_ENTRY(it, struct hold, node);
-        bool live = h->state == HOLD_PENDING || h->state == HOLD_APPROVED;
-        if (live && str_eq(id_str(&h->task), id_str(&t->id))) {
-            h->state = HOLD_CANCELLED;
-            h->decided_ms = now_ms;
-        }
-    }
-}
-
-void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
-                     store_done_fn *done, void *arg)
-{
-    ARENA_SCOPE struct arena a = {0};
-    int64_t now_ms = clock_wall_ms();
-    size_t n;
-    struct task **all = gate_descendants(g, &a, t, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (all[i]->state != TASK_ACTIVE)
-            continue;
-        /* One transaction a task: a fan-out of any size stays within its limits, in order. */
-        struct store_txn *txn = store_txn_new(g->store);
-        bool first = i == 0;
-        end_one(g, txn, all[i], first ? state : TASK_CASCADED, first ? reason : S("parent ended"),
-                by, now_ms);
-        gate_submit(g, txn, first ? done : NULL, first ? arg : NULL);
-        cancel_holds(g, all[i], now_ms);
-        g->out.to_all_edges(g->out.ctx, MSG_CUT, &(struct msg_cut){id_str(&all[i]->id)});
-        g->out.stop_children(g->out.ctx, id_str(&all[i]->id));
-    }
 }

@@ -5,8 +5,8 @@
  *                     \______________________ refused ______________________________/
  *
  * identify.c proves who asks; spine.c resolves, decides, records and releases; settle.c takes
- * outcomes; session.c, listing.c and delegate.c are what the names say; restore.c brings the state
- * back after a start. The gate knows no sockets: it answers through `struct gate_out`, and time is
+ * outcomes; close.c ends tasks; session.c, listing.c and delegate.c are what the names say;
+ * restore.c brings the state back after a start. The gate knows no sockets: it answers through `struct gate_out`, and time is
  * given. Everything lives on core's main thread; the store's writer thread commits, and its results
  * come back here by store_collect().
  *
@@ -25,13 +25,19 @@
 #include "store/store.h"
 #include "task/task.h"
 
+enum { GATE_EDGES_MAX = 8 };
+
 /* Where answers go. */
 struct gate_out {
     void *ctx;
     /* edge: the number of one life of one edge process. False: it is gone. */
     bool (*to_edge)(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg);
-    void (*to_all_edges)(void *ctx, enum message_type type, const void *msg);
-    void (*stop_children)(void *ctx, str task);
+    /* Revocation (close.h). CUT to every edge, each of which acknowledges under seq: how many, and
+     * their lives in out. */
+    size_t (*cut)(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX]);
+    /* STOP_CHILD to the runner, acknowledged under seq. False: there is none. */
+    bool (*stop_children)(void *ctx, uint64_t seq, str task, bool at_once);
+    void (*end_edge)(void *ctx, uint32_t edge, const char *why);
 };
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
@@ -61,6 +67,7 @@ struct live_call {
     bool high;
     bool released; /* the edge was told to go */
     bool closing;  /* an outcome is on its way to the store */
+    uint8_t outcome; /* enum outcome, once it has one */
     str binding, tool, effect;
     int64_t recorded_us, give_up_ms;
     struct arena arena;
@@ -84,6 +91,9 @@ struct gate {
     struct keyset token_keys;
     struct trust *trust; /* what proves an agent; owned */
     struct secret *keeper_key, *runner_key;
+    struct list closings; /* under way (close.h) */
+    uint64_t closings_n;
+    struct map leases; /* task and binding -> struct lease (lease.h) */
     struct gate_out out;
     struct gate_counts counts;
     struct buf scratch; /* for records; cleared by each builder */
@@ -148,12 +158,10 @@ str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h);
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg);
 /* Adds the steps and leaf that open a task (and count it with its parent). */
 void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task *t, str opened_by);
-/* Closes a task: memory at once, then store, holds cancelled, streams cut, children stopped. done
- * may be NULL. */
+/* Closes a task and all below it (close.h has the whole). done, which may be NULL, hears of the
+ * commit. */
 void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
                      store_done_fn *done, void *arg);
-/* Tasks below this one, itself first, in the arena. */
-struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n);
 /* Runs `delegate`, the gateway's own operation (delegate.c): the child task, or why not. */
 MUST_USE bool gate_delegate(struct gate *g, struct task *parent, const json *args, int64_t now_ms,
                             struct task **out, struct err *err);

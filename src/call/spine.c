@@ -1,6 +1,7 @@
 /* The spine for one tools/call: resolve, decide, record, release. Every path ends in exactly one
  * answer to the edge, and every path after identification leaves a record. */
 #include "call/gate_int.h"
+#include "call/lease.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "crypto/digest.h"
@@ -452,6 +453,7 @@ static void allow(struct work *w)
     bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
                             !w->tool->conf->durable_reads && !internal && !w->approval;
     task_debit(c->task);
+    lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);

@@ -55,21 +55,6 @@ static bool to_edge(void *ctx, uint32_t life, enum message_type type, uint64_t i
     return chan != NULL;
 }
 
-static void to_all_edges(void *ctx, enum message_type type, const void *msg)
-{
-    struct core *c = ctx;
-    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
-        if (c->edges[i].life)
-            role_send(c->edges[i].chan, type, 0, msg);
-}
-
-static void stop_children(void *ctx, str task)
-{
-    struct core *c = ctx;
-    if (c->runner)
-        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_stop_child){.task = task});
-}
-
 /* ---- discovery: edges fetch the tools of upstreams ----
  *
  * It may take a credential, and an edge must gain nothing that no live task was granted. So servers
@@ -158,6 +143,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_outcome outcome;
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
+        struct msg_cut_done cut_done;
         struct msg_empty empty;
     } m = {0};
     struct err err;
@@ -186,6 +172,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_CONN_CLOSED:
             gate_conn_dropped(&c->gate, life, m.closed.conn);
+            break;
+        case MSG_CUT_DONE:
+            ok = gate_cut_done(&c->gate, life, id, &m.cut_done, &err);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -254,6 +243,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_RUNNER)
+        core_on_runner_message(c, chan, type, id, payload);
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
@@ -264,11 +255,13 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+        gate_runner_joined(&c->gate);
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
                 c->edges[i] = (struct core_edge){++c->lives, index, chan};
                 core_discover(c, c->lives);
+                gate_edge_joined(&c->gate, c->lives);
                 return;
             }
         log_error("more edges than core has room for");
@@ -284,6 +277,7 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_signings_fail(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+        gate_runner_lost(&c->gate);
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
@@ -435,7 +429,12 @@ static bool start_gate(struct core *c, struct err *err)
     c->gate.conf = &c->env->conf;
     c->gate.scratch.max = STORE_LEAF_BYTES_MAX;
     c->gate.out = (struct gate_out){
-        .ctx = c, .to_edge = to_edge, .to_all_edges = to_all_edges, .stop_children = stop_children};
+        .ctx = c,
+        .to_edge = to_edge,
+        .cut = core_cut,
+        .stop_children = core_stop_children,
+        .end_edge = core_end_edge,
+    };
     holds_init(&c->gate.holds);
     c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
