@@ -120,8 +120,7 @@ static void refuse_all(struct closing *c)
             continue;
         t->state = c->tasks[i].state;
         t->closed_ms = c->accepted_ms;
-        t->reason =
-            str_dup(&t->arena, t->state == TASK_CASCADED ? S("parent ended") : c->reason);
+        t->reason = str_dup(&t->arena, t->state == TASK_CASCADED ? S("parent ended") : c->reason);
     }
     step_done(c, CLOSE_REFUSING, c->tasks_n);
 }
@@ -244,8 +243,7 @@ static void store_order(struct closing *c)
     struct store_receipt row = {.id = id_str(&c->id),
                                 .kind = close_kind_name(c->kind),
                                 .name = c->name,
-                                .closes =
-                                    is_suspension(c) ? (str){0} : task_state_name(c->state),
+                                .closes = is_suspension(c) ? (str){0} : task_state_name(c->state),
                                 .by = c->by,
                                 .reason = c->reason,
                                 .opened_ms = c->accepted_ms};

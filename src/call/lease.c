@@ -68,8 +68,7 @@ struct lease **leases_of(struct gate *g, struct arena *a, const struct id *task,
     if (!map_count(&g->leases))
         return out;
     for (size_t i = 0; i < g->conf->bindings_n; i++) {
-        struct lease *l =
-            map_get(&g->leases, key_of(a, id_str(task), g->conf->bindings[i].name));
+        struct lease *l = map_get(&g->leases, key_of(a, id_str(task), g->conf->bindings[i].name));
         if (l)
             out[(*n)++] = l;
     }
