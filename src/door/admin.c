@@ -27,6 +27,8 @@ static const struct {
     {"task.show", ANY_PERSON, on_task_show},
     {"task.close", ROLE_OWNER | ROLE_ADMINISTRATOR, on_task_close},
     {"task.token", ROLE_OWNER, on_task_token},
+    {"task.receipt", ANY_PERSON, on_task_receipt},
+    {"revoke", ROLE_OWNER | ROLE_ADMINISTRATOR, on_revoke},
     {"hold.list", ANY_PERSON, on_hold_list},
     {"hold.show", ANY_PERSON, on_hold_show},
     {"hold.approve", ANY_PERSON, on_hold_approve},

@@ -30,10 +30,13 @@ str who_is(struct request *r);
 MUST_USE bool param_str(struct request *r, str name, str *out, struct err *err); /* must be there */
 
 typedef void handler(struct request *r);
-handler on_task_open, on_task_list, on_task_show, on_task_close, on_task_token; /* admin_task.c */
+handler on_task_open, on_task_list, on_task_show, on_task_token; /* admin_task.c */
 handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny;              /* admin_hold.c */
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
     on_policy, on_discover; /* admin_read.c */
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
     on_secrets_changed; /* admin.c */
+handler on_task_close, on_task_receipt, on_revoke; /* admin_revoke.c */
+/* The task that the parameter "task" names, if it is in memory. */
+struct task *named_task(struct request *r, struct err *err);
 void write_task(struct jw *w, const struct task *t, int64_t now_ms);
