@@ -436,6 +436,7 @@ static bool start_gate(struct core *c, struct err *err)
                                     .sign_jwt = core_sign_jwt,
                                     .sign_x509 = core_sign_x509};
     holds_init(&c->gate.holds);
+    c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
            secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
            load_policies(c, err) && gate_restore(&c->gate, err) &&
