@@ -1,7 +1,7 @@
 /* The configuration's members "identity" and "portal". */
 #include "conf/reader.h"
 
-static const char *const IDENTITY_MEMBERS[] = {"workloadSocket", NULL};
+static const char *const IDENTITY_MEMBERS[] = {"workloadSocket", "wit", NULL};
 static const char *const PORTAL_MEMBERS[] = {"listen", "origin", "cert", "key", NULL};
 
 enum { UNIX_PATH_MAX_BYTES = 107 };
@@ -12,6 +12,7 @@ void read_identity(struct reader *r, struct at at, struct conf *c)
         return;
     struct at socket = at_member(r, at, "workloadSocket");
     c->workload_socket = at_path(r, socket, (str){0});
+    c->wit = at_bool(r, at_member(r, at, "wit"), false);
     if (c->workload_socket.n > UNIX_PATH_MAX_BYTES)
         problem(r, socket, "a socket's path has at most %d bytes: choose a shorter one",
                 UNIX_PATH_MAX_BYTES);
