@@ -156,12 +156,22 @@ struct conf_portal {
     int64_t login_max_age_s;                    /* 0: any sign-in there will do */
 };
 
+/* Of the built-in issuer, in seconds. */
+struct conf_lives {
+    int64_t x509_s;    /* of an X.509-SVID and of a WIT-SVID */
+    int64_t jwt_s;     /* of a JWT-SVID */
+    int64_t ca_s;      /* of the signing CA and of the keys of tokens */
+    int64_t root_s;    /* of the root CA */
+    int64_t refresh_s; /* how often a consumer of the bundle should look again */
+};
+
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
     str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
+    struct conf_lives lives;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
     str launch_socket;   /* of `ambit run`; open if an agent has "launch" */
     bool wit;            /* the Workload API serves WIT-SVIDs */
