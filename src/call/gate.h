@@ -43,18 +43,19 @@ struct gate_out {
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
  * gate_conn_closed when it ends: the identity dies with it. */
+enum { ATTESTED_INSTANCE_SIZE = 48 };
 struct attested {
     int64_t conn;
     uint32_t edge;
     const struct conf_agent *agent;
-    char instance[24]; /* "pid-4711" */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* "pid-4711-88123", or the id of a launch */
 };
 
 struct session {
     struct id id;
     struct id task;
     uint32_t listener;
-    char instance[24]; /* of the attested process; empty: came by token */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* of the attested process; empty: came by token */
     int64_t used_ms;
     char version[16];
 };
