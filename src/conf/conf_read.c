@@ -1,22 +1,22 @@
 /* The top of the configuration: people, agents, listeners, limits, bindings, and what must agree
  * among them. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
     "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
     "edges",       "uidBase",    "log",      "limits",  "people", "agents",
-    "policies",    "mcpServers", "identity", "portal",  NULL};
+    "policies",    "mcpServers", "identity", "portal",  "templates", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
                                              "clientCa", "origins", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
-                                            "answerWait",   "holdLife",    NULL};
+                                            "answerWait",   "holdLife",    "redeemWait",  "sharedWindow", NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
-                                            "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", NULL};
+static const char *const AGENT_MEMBERS[] = {"owner",        "purpose",     "tier",      "model",
+                                            "modelVersion", "assessed",    "assessedFor",
+                                            "suspended",    "select",      "bearer",    "ambit",
+                                            "delegates",    NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -88,13 +88,9 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     if (!g->owner.n)
         problem(r, owner, "every agent has an accountable owner: name a person from \"people\"");
     g->purpose = at_str(r, at_member(r, e->at, "purpose"), (str){0});
-    g->tier = at_str(r, at_member(r, e->at, "tier"), S("medium"));
-    g->model = at_str(r, at_member(r, e->at, "model"), (str){0});
+    read_agent_review(r, e->at, g);
     g->suspended = at_bool(r, at_member(r, e->at, "suspended"), false);
     g->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
-    struct at assessed = at_member(r, e->at, "assessed");
-    if (assessed.v && !clock_parse_date(at_str(r, assessed, (str){0}), &g->assessed_ms))
-        problem(r, assessed, "must be a date such as \"2026-10-01\"");
     read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
@@ -151,6 +147,7 @@ static void read_limits(struct reader *r, struct at at, struct conf *c)
     c->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), ANSWER_WAIT_MS_MAX);
     r->answer_wait_ms = c->answer_wait_ms;
     c->hold_life_ms = at_duration(r, at_member(r, at, "holdLife"), HOLD_LIFE_MS);
+    read_task_limits(r, at, c);
 }
 
 /* Objects of named things: counts, allocates, reads each. */
@@ -251,6 +248,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
             read_listener(r, &e, &c->listeners[c->listeners_n++]);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
+    read_templates(r, at_member(r, top, "templates"), c);
     if (c->policy_patterns_n == 0)
         warning(r, top,
                 "no \"policies\": every call will be denied (nothing is permitted by default)");
