@@ -69,6 +69,13 @@ void conf_select_none(struct conf_select *s);
 void read_select(struct reader *r, struct at at, struct conf_agent *g);
 void read_launch(struct reader *r, struct at at, struct conf_agent *g);
 
+/* What tasks need of the configuration. In conf_task.c */
+void read_templates(struct reader *r, struct at at, struct conf *c);
+void read_task_limits(struct reader *r, struct at limits, struct conf *c);
+void read_agent_review(struct reader *r, struct at agent, struct conf_agent *g);
+void read_label(struct reader *r, struct at at, struct data_label *out);
+void read_amount(struct reader *r, struct at at, struct conf_amount *out);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */

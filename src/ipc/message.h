@@ -166,6 +166,7 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
+    int64_t rows, tokens; /* of the answer, as it says itself */
     int64_t upstream_us;
     str result_digest; /* 32 bytes or empty */
     str error;         /* for the record; no payload */
