@@ -5,9 +5,9 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
-    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
-    "policies",    "mcpServers", "identity", "portal",  NULL};
+    "trustDomain", "origin",     "state",    "sockets", "listen",  "metrics",
+    "edges",       "uidBase",    "log",      "limits",  "people",  "agents",
+    "policies",    "mcpServers", "identity", "portal",  "issuers", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
                                              "clientCa", "origins", NULL};
@@ -16,7 +16,7 @@ static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "conn
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
 static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
                                             "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", NULL};
+                                            "ambit",    "delegates", "proofs", NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -98,10 +98,11 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
-    if (!g->attestable && !g->bearer)
+    read_proofs(r, at_member(r, e->at, "proofs"), g);
+    if (!g->attestable && !g->bearer && !g->proofs_n)
         warning(r, e->at,
-                "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "
-                "it cannot come in");
+                "can neither be attested (\"select\") nor use a token (\"bearer\": true) nor "
+                "prove itself (\"proofs\"), so it cannot come in");
 }
 
 bool address_is_loopback(str address)
@@ -240,6 +241,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
+    READ_NAMED("issuers", struct conf_issuer, c->issuers, c->issuers_n, read_issuer);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);
     drop_disabled(r, at_member(r, top, "mcpServers"), c);
     struct at listen = at_member(r, top, "listen");
@@ -251,6 +253,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
             read_listener(r, &e, &c->listeners[c->listeners_n++]);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
+    check_issuers(r, top, c);
+    check_proofs(r, top, c);
     if (c->policy_patterns_n == 0)
         warning(r, top,
                 "no \"policies\": every call will be denied (nothing is permitted by default)");

@@ -61,6 +61,13 @@ bool address_is_loopback(str address);
 void read_identity(struct reader *r, struct at at, struct conf *c);
 void read_portal(struct reader *r, struct at at, struct conf *c);
 
+/* "issuers", one of them, and agents.<name>.proofs. In conf_issuer.c and conf_proof.c */
+void read_issuer(struct reader *r, struct each *e, struct conf_issuer *i);
+void read_proofs(struct reader *r, struct at at, struct conf_agent *g);
+/* What must agree between issuers and proofs, and rules that are too wide. */
+void check_issuers(struct reader *r, struct at top, struct conf *c);
+void check_proofs(struct reader *r, struct at top, const struct conf *c);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */
