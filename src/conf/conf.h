@@ -65,6 +65,49 @@ struct conf_person {
     str oidc_issuer, oidc_sub; /* who they are at the login provider; empty: not known there */
 };
 
+/* ---- issuers of identities elsewhere (conf_issuer.c, conf_proof.c) ---- */
+enum issuer_kind { ISSUER_NONE = 0, ISSUER_SPIFFE, ISSUER_OIDC };
+/* From where its keys come. One beside a file: the file is what there is until the other answered.
+ */
+enum issuer_source {
+    SOURCE_NONE = 0,
+    SOURCE_FILE,         /* bundleFile, jwksFile */
+    SOURCE_WORKLOAD_API, /* workloadSocket */
+    SOURCE_HTTPS_WEB,    /* endpoint or jwks, under public authorities or `ca` */
+    SOURCE_HTTPS_SPIFFE, /* endpoint that shows an SVID */
+    SOURCE_DISCOVERY,    /* <oidc>/.well-known/openid-configuration says where */
+};
+struct conf_issuer {
+    str name;
+    enum issuer_kind kind;
+    enum issuer_source source; /* SOURCE_NONE is not left standing; SOURCE_FILE if only a file */
+    str trust_domain;          /* SPIFFE */
+    str url;                   /* OIDC: `iss` of its tokens, exactly */
+    str file;                  /* of a bundle or JWK Set; empty: none */
+    str location;              /* the socket's path, or the URL to fetch */
+    str endpoint_id;           /* the SPIFFE ID that the endpoint must show */
+    str ca_file;               /* empty: public authorities */
+    str *audiences;            /* OIDC: of which its tokens must name one; none: as for our own */
+    size_t audiences_n;
+    str *algorithms; /* JWA names; none: what the kind allows */
+    size_t algorithms_n;
+    int64_t max_age_ms; /* keys that were not fetched anew for so long are not used any more */
+};
+/* One demand on a claim. */
+struct conf_claim {
+    str name;     /* a member, or a JSON Pointer (RFC 6901) if it begins with a slash */
+    str value;    /* of a string, `*` at the end of a segment: any characters but / and : */
+    bool literal; /* value is a number, true or false as JSON writes it */
+};
+/* What proves an agent besides an SVID of the own trust domain. */
+struct conf_proof {
+    str issuer; /* in `issuers` */
+    str id;     /* SPIFFE ID, `*` as in a claim; empty for OIDC */
+    struct conf_claim *claims;
+    size_t claims_n;
+    str instance; /* the claim that tells instances apart, as conf_claim.name; empty: none */
+};
+
 /* What the kernel says of a process: all that are set must match. */
 struct conf_select {
     bool any;         /* at least one is set; otherwise nobody is meant */
@@ -95,6 +138,8 @@ struct conf_agent {
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
+    struct conf_proof *proofs; /* by issuers elsewhere */
+    size_t proofs_n;
     str *redirect_uris; /* where a browser may be sent with a code; none: no authorization code */
     size_t redirect_uris_n;
 };
@@ -233,6 +278,8 @@ struct conf {
     size_t people_n;
     struct conf_agent *agents;
     size_t agents_n;
+    struct conf_issuer *issuers;
+    size_t issuers_n;
     struct conf_binding *bindings; /* includes the internal binding "ambit" */
     size_t bindings_n;
     str *policy_patterns;
@@ -264,11 +311,15 @@ void conf_problems_print(const struct conf_problems *p, str file, struct buf *ou
 
 const struct conf_person *conf_person(const struct conf *c, str name);
 const struct conf_agent *conf_agent(const struct conf *c, str name);
+const struct conf_issuer *conf_issuer(const struct conf *c, str name);
 const struct conf_binding *conf_binding(const struct conf *c, str name);
 const struct conf_operation *conf_operation(const struct conf_binding *b, str tool);
 const struct conf_template *conf_template(const struct conf *c, str name);
 /* It has an assessment that still counts. */
 bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms);
+/* True if the value is what the pattern says: segments between '/' and ':', each exactly, or up to
+ * a `*` that ends it. */
+bool conf_segments_match(str pattern, str value);
 /* True if the agent's ambit covers binding/tool. */
 bool conf_agent_covers(const struct conf_agent *agent, str operation);
 /* Does it take a look at the program file (path, sha256)? Does any agent, and may any be launched?

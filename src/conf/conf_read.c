@@ -4,9 +4,9 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin", "state",  "sockets",   "listen", "metrics",  "edges",
-    "uidBase",     "log",    "limits", "people",    "agents", "policies", "mcpServers",
-    "identity",    "portal", "issuer", "templates", NULL};
+    "trustDomain", "origin", "state",  "sockets", "listen",    "metrics",  "edges",
+    "uidBase",     "log",    "limits", "people",  "agents",    "policies", "mcpServers",
+    "identity",    "portal", "issuer", "issuers", "templates", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
                                              "origins", "oauth",  "svid", "url", NULL};
@@ -17,7 +17,7 @@ static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
 static const char *const AGENT_MEMBERS[] = {"owner",        "purpose",  "tier",        "model",
                                             "modelVersion", "assessed", "assessedFor", "suspended",
                                             "select",       "bearer",   "ambit",       "delegates",
-                                            "client",       "launch",   NULL};
+                                            "client",       "launch",   "proofs",      NULL};
 
 static const struct {
     const char *name;
@@ -85,12 +85,12 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     g->attestable = g->select.any || g->launch.any;
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
+    read_proofs(r, at_member(r, e->at, "proofs"), g);
     read_agent_client(r, at_member(r, e->at, "client"), g);
-    if (!g->attestable && !g->bearer)
+    if (!g->attestable && !g->bearer && !g->proofs_n)
         warning(r, e->at,
                 "can neither be attested (\"select\", \"launch\") nor use a token (\"bearer\": "
-                "true), so "
-                "it cannot come in");
+                "true) nor prove itself (\"proofs\"), so it cannot come in");
 }
 
 bool address_is_loopback(str address)
@@ -233,6 +233,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
+    READ_NAMED("issuers", struct conf_issuer, c->issuers, c->issuers_n, read_issuer);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);
     drop_disabled(r, at_member(r, top, "mcpServers"), c);
     struct at listen = at_member(r, top, "listen");
@@ -246,6 +247,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
     read_templates(r, at_member(r, top, "templates"), c);
+    check_issuers(r, top, c);
+    check_proofs(r, top, c);
     if (c->policy_patterns_n == 0)
         warning(r, top,
                 "no \"policies\": every call will be denied (nothing is permitted by default)");
