@@ -13,6 +13,9 @@ static const struct {
     {ROLE_CORE, role_core},
     {ROLE_KEEPER, role_keeper},
     {ROLE_RUNNER, role_runner},
+    {ROLE_WORKLOAD, role_workload},
+    {ROLE_PORTAL, role_portal},
+    {ROLE_FETCHER, role_fetcher},
 };
 
 int cmd_role(int argc, char **argv)

@@ -5,17 +5,18 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin", "state",  "sockets", "listen",   "metrics",    "edges", "uidBase",
-    "log",         "limits", "people", "agents",  "policies", "mcpServers", NULL};
+    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
+    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
+    "policies",    "mcpServers", "identity", "portal",  "issuer", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
-                                             "clientCa", "origins", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
+                                             "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
-static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
+static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
 static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
                                             "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", NULL};
+                                            "ambit",    "delegates", "client", NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -24,7 +25,8 @@ static const struct {
 } PERSON_ROLES[] = {{"owner", ROLE_OWNER},
                     {"approver", ROLE_APPROVER},
                     {"auditor", ROLE_AUDITOR},
-                    {"administrator", ROLE_ADMINISTRATOR}};
+                    {"administrator", ROLE_ADMINISTRATOR},
+                    {"reviewer", ROLE_REVIEWER}};
 
 static unsigned role_bit(str s)
 {
@@ -43,6 +45,7 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     if (!at_object(r, e->at, PERSON_MEMBERS))
         return;
     p->uid = at_int(r, at_member(r, e->at, "uid"), -1, 0, UINT32_MAX - 1);
+    read_person_oidc(r, at_member(r, e->at, "oidc"), p);
     str *roles = NULL;
     size_t n = 0;
     struct at at = at_member(r, e->at, "roles");
@@ -50,7 +53,9 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     for (size_t i = 0; i < n; i++) {
         unsigned bit = role_bit(roles[i]);
         if (!bit)
-            problem(r, at, "\"%.*s\" is no role; known: owner, approver, auditor, administrator",
+            problem(r, at,
+                    "\"%.*s\" is no role; known: owner, approver, reviewer, "
+                    "auditor, administrator",
                     STR(roles[i]));
         p->roles |= bit;
     }
@@ -97,13 +102,14 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
+    read_agent_client(r, at_member(r, e->at, "client"), g);
     if (!g->attestable && !g->bearer)
         warning(r, e->at,
                 "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "
                 "it cannot come in");
 }
 
-static bool is_loopback(str address)
+bool address_is_loopback(str address)
 {
     return str_starts(address, S("127.")) || str_starts(address, S("[::1]:")) ||
            str_starts(address, S("localhost:"));
@@ -121,20 +127,21 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
     at_str_list(r, at_member(r, e->at, "origins"), &l->origins, &l->origins_n);
     if (!l->address.n || str_find_char(l->address, ':', 0) < 0)
         problem(r, e->at, "needs \"address\", e.g. \"127.0.0.1:8931\"");
+    read_listener_oauth(r, e->at, l);
     bool tls = l->cert_file.n || l->key_file.n;
     if (tls && (!l->cert_file.n || !l->key_file.n))
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
     if (l->client_ca_file.n && !tls)
         problem(r, e->at, "\"clientCa\" needs \"cert\" and \"key\"");
-    if (l->bearer && !is_loopback(l->address))
+    if (l->bearer && !address_is_loopback(l->address))
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
-    if (!tls && !is_loopback(l->address))
+    if (!tls && !address_is_loopback(l->address))
+        problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
+    if (!l->bearer && !l->client_ca_file.n && !l->oauth)
         problem(r, e->at,
-                "an address beyond loopback needs TLS: give \"cert\", \"key\" and \"clientCa\"");
-    if (!l->bearer && !l->client_ca_file.n)
-        problem(r, e->at,
-                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\"");
+                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
+                "leave \"oauth\" on");
 }
 
 static void read_limits(struct reader *r, struct at at, struct conf *c)
@@ -226,7 +233,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     c->control_socket = at_path(r, at_member(r, sockets, "control"),
                                 str_fmt(r->a, "%.*s/control.sock", STR(c->state_dir)));
     c->metrics_address = at_str(r, at_member(r, top, "metrics"), (str){0});
-    if (c->metrics_address.n && !is_loopback(c->metrics_address))
+    if (c->metrics_address.n && !address_is_loopback(c->metrics_address))
         problem(r, at_member(r, top, "metrics"), "metrics are served on loopback only");
     c->edges = (unsigned)at_int(r, at_member(r, top, "edges"), 1, 1, 8);
     c->uid_base = at_int(r, at_member(r, top, "uidBase"), 62900, 0, 4000000000);
@@ -235,6 +242,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     if (!log_level_parse(at_str(r, level, S("info")), &c->log_level))
         problem(r, level, "must be error, warn, info or debug");
     read_limits(r, at_member(r, top, "limits"), c);
+    read_identity(r, at_member(r, top, "identity"), c);
+    read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);
@@ -246,6 +255,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     else
         for (struct each e = each_of(r, listen); each_next(&e);)
             read_listener(r, &e, &c->listeners[c->listeners_n++]);
+    read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
     if (c->policy_patterns_n == 0)

@@ -54,7 +54,21 @@ struct each {
 struct each each_of(struct reader *r, struct at at);
 bool each_next(struct each *e);
 
+/* "127.0.0.1:8931" and the like. In conf_read.c */
+bool address_is_loopback(str address);
+
+/* "identity". In conf_identity.c */
+void read_identity(struct reader *r, struct at at, struct conf *c);
+/* "portal", people.NAME.oidc, agents.NAME.client. In conf_portal.c */
+void read_portal(struct reader *r, struct at at, struct conf *c);
+void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
+void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */
 void internal_binding(struct arena *a, struct conf_binding *b);
+/* The members of a listener that speak of OAuth, after the others; and the issuer, after all
+ * listeners. In conf_oauth.c */
+void read_listener_oauth(struct reader *r, struct at at, struct conf_listener *l);
+void read_oauth(struct reader *r, struct at top, struct conf *c);

@@ -1,8 +1,8 @@
 #include "ipc/message.h"
 #include "base/limits.h"
 
-static const char *const ROLES[ROLE_COUNT] = {"none", "supervisor", "edge",
-                                              "core", "keeper",     "runner"};
+static const char *const ROLES[ROLE_COUNT] = {"none",   "supervisor", "edge",   "core",   "keeper",
+                                              "runner", "workload",   "portal", "fetcher"};
 
 const char *role_name(enum role r)
 {
@@ -47,22 +47,22 @@ enum {
         STRF(t, proof.session, ID_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
-                                       STRF(struct msg_setup, config_name, 0),
-                                       STRF(struct msg_setup, config_dir, 0),
-                                       STRF(struct msg_setup, config, 0),
-                                       STRF(struct msg_setup, policies, 0),
-                                       STRF(struct msg_setup, keeper_key, DIGEST),
-                                       STRF(struct msg_setup, runner_key, DIGEST),
-                                       STRF(struct msg_setup, addresses, 0),
-                                       STRF(struct msg_setup, runner_socket, 0),
-                                       STRF(struct msg_setup, tls, 0),
-                                       STRF(struct msg_setup, upstream_tls, 0),
-                                       STRF(struct msg_setup, seal_key, DIGEST),
-                                       I64(struct msg_setup, uid),
-                                       I64(struct msg_setup, child_uid),
-                                       I64(struct msg_setup, own_uid),
-                                       I64(struct msg_setup, started_us),
-                                       END};
+                                            STRF(struct msg_setup, config_name, 0),
+                                            STRF(struct msg_setup, config_dir, 0),
+                                            STRF(struct msg_setup, config, 0),
+                                            STRF(struct msg_setup, policies, 0),
+                                            STRF(struct msg_setup, keeper_key, DIGEST),
+                                            STRF(struct msg_setup, runner_key, DIGEST),
+                                            STRF(struct msg_setup, addresses, 0),
+                                            STRF(struct msg_setup, runner_socket, 0),
+                                            STRF(struct msg_setup, tls, 0),
+                                            STRF(struct msg_setup, upstream_tls, 0),
+                                            STRF(struct msg_setup, seal_key, DIGEST),
+                                            I64(struct msg_setup, uid),
+                                            I64(struct msg_setup, child_uid),
+                                            I64(struct msg_setup, own_uid),
+                                            I64(struct msg_setup, started_us),
+                                            END};
 static const struct pack_field F_LISTENER[] = {U8(struct msg_listener, kind),
                                                U32(struct msg_listener, index), END};
 static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct msg_peer, index),
@@ -132,7 +132,7 @@ enum {
     SMALL = 32 << 10,
 };
 #define B(role)  (1u << ROLE_##role)
-#define ANY_ROLE (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER))
+#define ANY_ROLE (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER))
 #define S_PHASE  PHASE_SETUP
 #define R_PHASE  PHASE_RUN
 #define SR_PHASE (PHASE_SETUP | PHASE_RUN)

@@ -13,6 +13,9 @@ enum role {
     ROLE_CORE,
     ROLE_KEEPER,
     ROLE_RUNNER,
+    ROLE_WORKLOAD,
+    ROLE_PORTAL,
+    ROLE_FETCHER,
     ROLE_COUNT,
 };
 const char *role_name(enum role r);
@@ -74,7 +77,9 @@ enum listener_kind {
     LISTENER_METRICS,
     LISTENER_AGENT,
     LISTENER_CONTROL,
-    LISTENER_RUNNER
+    LISTENER_RUNNER,
+    LISTENER_WORKLOAD,
+    LISTENER_PORTAL,
 };
 enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
 

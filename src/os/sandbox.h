@@ -21,6 +21,9 @@ enum os_role {
     OS_ROLE_EDGE,       /* sockets; no open for writing, no execve, no fork */
     OS_ROLE_CORE,       /* its files, Unix sockets handed to it, threads; no execve, no connect */
     OS_ROLE_KEEPER,     /* its files; no sockets made, no execve, no fork */
+    OS_ROLE_WORKLOAD,   /* connections handed to it; no sockets made, no files */
+    OS_ROLE_PORTAL,     /* accepts; no sockets made, no files */
+    OS_ROLE_FETCHER,    /* connects to configured ports; no open for writing */
     OS_ROLE_RUNNER,     /* as child programs: they inherit its filter */
     OS_ROLE_SUPERVISOR, /* as child programs */
 };

@@ -63,6 +63,13 @@ static const struct role_profile ROLES[] = {
                       .threads_only = true},
     [OS_ROLE_KEEPER] = {.name = "keeper",
                         .sets = {RUN, DESCRIPTORS, MESSAGES, OPEN_FILES, WRITE_FILES}},
+    [OS_ROLE_WORKLOAD] = {.name = "workload",
+                          .sets = {RUN, DESCRIPTORS, MESSAGES, SET("setsockopt")}},
+    [OS_ROLE_PORTAL] = {.name = "portal", .sets = {RUN, DESCRIPTORS, MESSAGES, ACCEPT}},
+    [OS_ROLE_FETCHER] = {.name = "fetcher",
+                         .sets = {RUN, DESCRIPTORS, MESSAGES, CONNECT, OPEN_FILES},
+                         .inet_sockets = true,
+                         .read_only_open = true},
     /* Programs of others are started by these two and inherit their filter: what they do not need,
        anybody might. */
     [OS_ROLE_RUNNER] = {.name = "runner", .is_inherited = true},

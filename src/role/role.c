@@ -62,6 +62,9 @@ static unsigned trust(enum role r)
                                                     [ROLE_KEEPER] = 4,
                                                     [ROLE_CORE] = 3,
                                                     [ROLE_RUNNER] = 2,
+                                                    [ROLE_WORKLOAD] = 1,
+                                                    [ROLE_PORTAL] = 1,
+                                                    [ROLE_FETCHER] = 1,
                                                     [ROLE_EDGE] = 1};
     return r < ROLE_COUNT ? order[r] : 0;
 }

@@ -71,6 +71,9 @@ int role_edge(void);
 int role_core(void);
 int role_keeper(void);
 int role_runner(void);
+int role_workload(void);
+int role_portal(void);
+int role_fetcher(void);
 /* role/supervisor.c: `ambit serve`. */
 struct supervisor_options {
     const char *config_path;

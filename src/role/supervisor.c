@@ -8,8 +8,9 @@
  * Descriptors of a seat: its channel to us, its pidfd. Channels between two roles are socket pairs
  * made here, one end to each; when one of the two is restarted both get a new pair.
  *
- * Shutdown goes through the seats in stages (edge, runner, core, keeper): a stage is told to drain,
- * and the next begins when all of it has ended. What is left after DRAIN_WAIT_MS_MAX is killed.
+ * Shutdown goes through the seats in stages (those who serve, runner, core, keeper): a stage is
+ * told to drain, and the next begins when all of it has ended. What is left after DRAIN_WAIT_MS_MAX
+ * is killed.
  *
  * A role that exits with ROLE_EXIT_CONFIG says that starting it again is of no use: all stop. */
 #include "role/supervisor_seats.h"
@@ -36,9 +37,11 @@ static const struct {
     enum role a, b;
 } LINKS[] = {
     {ROLE_EDGE, ROLE_CORE},   {ROLE_EDGE, ROLE_KEEPER},   {ROLE_CORE, ROLE_KEEPER},
-    {ROLE_CORE, ROLE_RUNNER}, {ROLE_RUNNER, ROLE_KEEPER},
+    {ROLE_CORE, ROLE_RUNNER}, {ROLE_RUNNER, ROLE_KEEPER}, {ROLE_CORE, ROLE_WORKLOAD},
+    {ROLE_CORE, ROLE_PORTAL}, {ROLE_CORE, ROLE_FETCHER},
 };
-static const enum role STAGES[] = {ROLE_EDGE, ROLE_RUNNER, ROLE_CORE, ROLE_KEEPER};
+static const enum role STAGES[] = {ROLE_PORTAL, ROLE_EDGE, ROLE_WORKLOAD, ROLE_FETCHER,
+                                   ROLE_RUNNER, ROLE_CORE, ROLE_KEEPER};
 enum { STAGES_N = sizeof STAGES / sizeof STAGES[0] };
 
 static void seat_start(struct seat *s);
@@ -406,8 +409,8 @@ static bool prepare(struct supervisor *sv, const struct supervisor_options *o, s
     if (abi == 0)
         log_warn("this kernel has no Landlock: roles and child programs can reach files that they "
                  "should not");
-    if (c->edges > SEATS_MAX - 3)
-        return err_input(err, "\"edges\" is %u; at most %d", c->edges, SEATS_MAX - 3);
+    if (c->edges > SEATS_MAX - SEATS_OTHERS)
+        return err_input(err, "\"edges\" is %u; at most %d", c->edges, SEATS_MAX - SEATS_OTHERS);
     sv->material.uids = role_uids_of(c);
     if (!state_dir_open(&sv->arena, c, &sv->material.uids, &sv->state, err))
         return false;
@@ -419,6 +422,12 @@ static bool prepare(struct supervisor *sv, const struct supervisor_options *o, s
     add_seat(sv, ROLE_KEEPER, 0);
     add_seat(sv, ROLE_CORE, 0);
     add_seat(sv, ROLE_RUNNER, 0);
+    if (c->workload_socket.n)
+        add_seat(sv, ROLE_WORKLOAD, 0);
+    if (c->portal.address.n)
+        add_seat(sv, ROLE_PORTAL, 0);
+    if (c->fetches)
+        add_seat(sv, ROLE_FETCHER, 0);
     for (uint32_t i = 0; i < (c->edges ? c->edges : 1); i++)
         add_seat(sv, ROLE_EDGE, i);
     return sandbox_forbid_io_uring(err) && loop_new(&sv->loop, err) && open_signals(sv, err) &&

@@ -7,7 +7,8 @@
 #include "role/role.h"
 #include "role/state_dir.h"
 
-enum { SEATS_MAX = 19, SIGNALS_N = 3 };
+/* SEATS_OTHERS: those of which there is one at most. */
+enum { SEATS_MAX = 19, SEATS_OTHERS = 6, SIGNALS_N = 3 };
 
 enum seat_state { SEAT_EMPTY = 0, SEAT_STARTING, SEAT_RUNNING, SEAT_WAITING };
 

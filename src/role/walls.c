@@ -62,6 +62,14 @@ static bool plan_keeper(struct plan *p, const struct role_env *env, struct err *
     return true;
 }
 
+static bool plan_nothing(struct plan *p, const struct role_env *env, struct err *err)
+{
+    (void)p;
+    (void)env;
+    (void)err;
+    return true;
+}
+
 /* Walls are inherited: what any child may, the runner must be able to pass on. */
 static bool plan_runner(struct plan *p, const struct role_env *env, struct err *err)
 {
@@ -95,6 +103,9 @@ static const struct {
     {ROLE_EDGE, OS_ROLE_EDGE, 0, plan_edge},
     {ROLE_CORE, OS_ROLE_CORE, 0, plan_core},
     {ROLE_KEEPER, OS_ROLE_KEEPER, 0, plan_keeper},
+    {ROLE_WORKLOAD, OS_ROLE_WORKLOAD, 0, plan_nothing},
+    {ROLE_PORTAL, OS_ROLE_PORTAL, 0, plan_nothing},
+    {ROLE_FETCHER, OS_ROLE_FETCHER, 0, plan_edge}, /* the ports it was given, and nothing else */
     /* A filter of system calls is inherited too, and programs of others need calls that nobody can
      * list: so the runner has the deny-list of its children. The capabilities are there to give
      * children a uid of their own, and to end them. */

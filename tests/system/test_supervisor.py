@@ -164,6 +164,41 @@ def test_each_role_is_walled_in(gateway):
         assert uids == {str(UID_BASE + i) for i in range(4)}
 
 
+CONFIGURED = {
+    "workload": {"identity": {"workloadSocket": "workload.sock"}},
+    "portal": {"portal": {"listen": "127.0.0.1:0"}},
+}
+
+
+def with_all_roles(gateway):
+    for members in CONFIGURED.values():
+        gateway.config.update(members)
+    gateway.start()
+    return gateway.roles()
+
+
+def test_roles_that_are_configured_start_walled_in_and_drain(gateway):
+    roles = with_all_roles(gateway)
+    assert set(roles) == ROLES | set(CONFIGURED)
+    uids = {"workload": UID_BASE + 5, "portal": UID_BASE + 6}
+    for name in CONFIGURED:
+        status = status_of(roles[name])
+        assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+        assert int(status["CapEff"], 16) == 0 or not IS_ROOT
+        assert not IS_ROOT or status["Uid"].split()[0] == str(uids[name])
+    assert gateway.stop() == 0
+    assert not gateway.count("not everything had drained in time")
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGURED))
+def test_a_killed_role_that_was_configured_comes_back(gateway, name):
+    before = with_all_roles(gateway)
+    os.kill(before[name], signal.SIGKILL)
+    wait_for(lambda: gateway.logged("role is back", of=name))
+    after = wait_for(lambda: (r := gateway.roles()) and set(r) == ROLES | set(CONFIGURED) and r)
+    assert after[name] != before[name] and after["core"] == before["core"]
+
+
 @as_root
 def test_capabilities_and_groups(gateway):
     gateway.start()
