@@ -69,44 +69,61 @@ static bool is_named(const struct closing *c, const struct task *t)
 
 static bool is_over(const struct task *t)
 {
-    return t->state != TASK_ACTIVE;
+    return !task_state_is_open(t->state);
 }
 
+/* Room doubles at each power of two. */
+static void make_room(struct closing *c)
+{
+    if (c->tasks_n & (c->tasks_n - 1))
+        return;
+    struct closed_task *grown =
+        ARENA_ARRAY(&c->arena, struct closed_task, c->tasks_n ? 2 * c->tasks_n : 1);
+    if (c->tasks_n)
+        memcpy(grown, c->tasks, c->tasks_n * sizeof *grown);
+    c->tasks = grown;
+}
+
+/* Each once. The map says only that it is there. */
 static void add_task(struct closing *c, const struct id *id, struct task *t, enum task_state state)
 {
-    struct closed_task *e = &c->tasks[c->tasks_n++];
-    *e = (struct closed_task){*id, t, state};
-    map_put(&c->by_id, id_str(id), e);
+    if (map_get(&c->by_id, id_str(id)))
+        return;
+    make_room(c);
+    c->tasks[c->tasks_n++] = (struct closed_task){*id, t, state};
+    map_put(&c->by_id, id_str(id), c);
 }
 
-/* The named ones first: with them everything below is refused already. */
+static void add_named(struct closing *c, struct task *t)
+{
+    if (!is_over(t))
+        add_task(c, &t->id, t, c->state);
+}
+
+/* The named ones, then all that is below them: with the former the latter are refused already. */
 static void collect(struct closing *c)
 {
-    struct gate *g = c->g;
-    struct task *only = c->kind == CLOSE_TASK ? tasks_find(&g->tasks, c->name) : NULL;
-    size_t most = c->tasks_n + (only && !only->live_children ? 1 : map_count(&g->tasks.by_id));
-    struct closed_task *before = c->tasks;
+    struct tasks *ts = &c->g->tasks;
+    struct list *it = NULL;
+    struct task *t;
     str id;
     void *v;
-    c->tasks = ARENA_ARRAY(&c->arena, struct closed_task, most + 1);
-    size_t n = c->tasks_n;
-    c->tasks_n = 0;
-    for (size_t i = 0; i < n; i++)
-        add_task(c, &before[i].id, before[i].task, before[i].state);
-    if (only && !is_over(only))
-        add_task(c, &only->id, only, c->state);
-    if (c->kind == CLOSE_TASK && (!only || !only->live_children))
-        return;
-    for (size_t i = 0; !only && map_next(&g->tasks.by_id, &i, &id, &v);)
-        if (!is_over(v) && is_named(c, v) && !map_get(&c->by_id, id))
-            add_task(c, &((struct task *)v)->id, v, c->state);
-    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);) {
-        struct task *t = v;
-        bool below = false;
-        for (const struct task *p = t->parent; p && !below; p = p->parent)
-            below = is_named(c, p);
-        if (below && !is_over(t) && !map_get(&c->by_id, id))
-            add_task(c, &t->id, t, is_suspension(c) ? TASK_NONE : TASK_CASCADED);
+    size_t before = c->tasks_n;
+    if ((t = tasks_find(ts, c->name)) && is_named(c, t))
+        add_named(c, t);
+    if (c->kind == CLOSE_AGENT || c->kind == CLOSE_SUSPENSION)
+        while ((t = tasks_next_of(ts, c->name, &it)))
+            add_named(c, t);
+    if (c->kind == CLOSE_OWNER || c->kind == CLOSE_BINDING)
+        for (size_t i = 0; map_next(&ts->by_id, &i, &id, &v);)
+            if (is_named(c, v))
+                add_named(c, v);
+    size_t named = c->tasks_n;
+    for (size_t i = before; i < named; i++) {
+        struct task *top = c->tasks[i].task;
+        for (t = tasks_next_below(top, top); t; t = tasks_next_below(top, t))
+            if (!is_over(t))
+                add_task(c, &t->id, t, is_suspension(c) ? TASK_NONE : TASK_CASCADED);
     }
 }
 
@@ -118,11 +135,19 @@ static void refuse_all(struct closing *c)
         struct task *t = c->tasks[i].task;
         if (!t || is_over(t))
             continue;
-        t->state = c->tasks[i].state;
-        t->closed_ms = c->accepted_ms;
-        t->reason = str_dup(&t->arena, t->state == TASK_CASCADED ? S("parent ended") : c->reason);
+        tasks_set_state(&c->g->tasks, t, c->tasks[i].state,
+                        c->tasks[i].state == TASK_CASCADED ? S("parent ended") : c->reason,
+                        c->accepted_ms);
     }
     step_done(c, CLOSE_REFUSING, c->tasks_n);
+}
+
+static bool has_programs(const struct conf *conf)
+{
+    for (size_t i = 0; i < conf->bindings_n; i++)
+        if (conf->bindings[i].kind == BINDING_STDIO)
+            return true;
+    return false;
 }
 
 static void wait_for_edge(struct closing *c, uint32_t life)
@@ -153,11 +178,14 @@ static void cut_all(struct closing *c)
         size_t n = out->cut(out->ctx, c->seq, id, lives);
         for (size_t k = 0; k < n; k++)
             wait_for_edge(c, lives[k]);
-        c->programs_pending += out->stop_children(out->ctx, c->seq, id, at_once);
+        if (!out->stop_children(out->ctx, c->seq, id, at_once))
+            c->awaits_runner = has_programs(c->g->conf);
+        else
+            c->programs_pending++;
     }
     if (!edges_pending(c))
         step_done(c, CLOSE_STREAMS, 0);
-    if (!c->programs_pending)
+    if (!c->programs_pending && !c->awaits_runner)
         step_done(c, CLOSE_PROGRAMS, 0);
 }
 
@@ -489,7 +517,7 @@ void closings_edge_lost(struct gate *g, uint32_t edge)
 
 static void programs_checked(struct closing *c)
 {
-    if (!c->programs_pending && !c->steps[CLOSE_PROGRAMS].done) {
+    if (!c->programs_pending && !c->awaits_runner && !c->steps[CLOSE_PROGRAMS].done) {
         step_done(c, CLOSE_PROGRAMS, c->steps[CLOSE_PROGRAMS].count);
         check(c);
     }
@@ -613,8 +641,9 @@ void gate_runner_joined(struct gate *g)
     {
         struct closing *c = LIST_ENTRY(it, struct closing, node);
         bool at_once = c->state == TASK_REVOKED || is_suspension(c);
-        if (!c->resumed || c->ending || c->steps[CLOSE_PROGRAMS].done)
+        if (!c->awaits_runner || c->ending)
             continue;
+        c->awaits_runner = false;
         for (size_t i = 0; i < c->tasks_n; i++)
             c->programs_pending +=
                 g->out.stop_children(g->out.ctx, c->seq, id_str(&c->tasks[i].id), at_once);
@@ -622,26 +651,10 @@ void gate_runner_joined(struct gate *g)
     }
 }
 
-static bool has_programs(const struct conf *conf)
-{
-    for (size_t i = 0; i < conf->bindings_n; i++)
-        if (conf->bindings[i].kind == BINDING_STDIO)
-            return true;
-    return false;
-}
-
 static bool add_stored(void *arg, str task)
 {
     struct closing *c = arg;
-    bool is_full = (c->tasks_n & (c->tasks_n - 1)) == 0; /* room doubles at each power of two */
-    if (is_full) {
-        size_t cap = c->tasks_n ? 2 * c->tasks_n : 1;
-        struct closed_task *grown = ARENA_ARRAY(&c->arena, struct closed_task, cap);
-        if (c->tasks_n)
-            memcpy(grown, c->tasks, c->tasks_n * sizeof *grown);
-        c->tasks = grown;
-    }
-    if (id_is_valid(task, 't') && !map_get(&c->by_id, task)) {
+    if (id_is_valid(task, 't')) {
         struct id id = {{0}};
         memcpy(id.s, task.p, ID_LEN);
         add_task(c, &id, NULL, c->state);
@@ -676,7 +689,8 @@ static bool resume(void *arg, const struct store_receipt *row)
     take_leases(c);
     step_done(c, CLOSE_STREAMS, 0);
     step_done(c, CLOSE_CALLS, 0);
-    if (!has_programs(g->conf))
+    c->awaits_runner = has_programs(g->conf);
+    if (!c->awaits_runner)
         step_done(c, CLOSE_PROGRAMS, 0);
     for (size_t i = 0; i < CLOSE_STEPS; i++)
         c->steps[i].us = -1;

@@ -87,6 +87,7 @@ struct closing {
     } edges[GATE_EDGES_MAX];
     size_t edges_ended; /* because they did not acknowledge */
     bool edge_lost, runner_lost;
+    bool awaits_runner; /* it was away, and may have programs of these tasks */
     size_t programs_pending, store_pending;
     uint64_t streams, calls_left, settled[OUTCOME_COUNT];
     struct lease **leases; /* of these tasks; this closing ends them */

@@ -17,10 +17,15 @@
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"eve\": {\"roles\": [\"owner\"]}},"
-    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"select\": {\"uid\": 1}, \"assessed\": \"2026-01-01\","
+    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"select\": {\"uid\": 1}, \"assessed\": "
+    "\"2026-01-01\","
     "   \"ambit\": [\"*/*\"], \"delegates\": [\"desk\", \"helper\"]},"
     "  \"helper\": {\"owner\": \"ann\", \"select\": {\"uid\": 2}, \"assessed\": \"2026-01-01\","
-    "   \"ambit\": [\"*/*\"], \"delegates\": [\"helper\"]},"
+    "   \"ambit\": [\"*/*\"], \"delegates\": [\"third\"]},"
+    "  \"third\": {\"owner\": \"ann\", \"select\": {\"uid\": 4}, \"assessed\": \"2026-01-01\","
+    "   \"ambit\": [\"*/*\"], \"delegates\": [\"fourth\"]},"
+    "  \"fourth\": {\"owner\": \"ann\", \"select\": {\"uid\": 5}, \"assessed\": \"2026-01-01\","
+    "   \"ambit\": [\"*/*\"]},"
     "  \"other\": {\"owner\": \"eve\", \"select\": {\"uid\": 3}, \"assessed\": \"2026-01-01\","
     "   \"ambit\": [\"*/*\"]}},"
     " \"listen\": [{\"address\": \"127.0.0.1:1\"}], \"policies\": [\"x\"],"
@@ -45,7 +50,8 @@ struct bed {
     int dir_fd;
     /* what was said */
     unsigned gos, refusals, cuts, stops, edges, killed;
-    bool runner, at_once;
+    bool runner; /* it acknowledges only when told to */
+    bool no_runner, at_once;
     char text[600], call[64];
     uint64_t seq;
     /* what was heard of a closing */
@@ -85,10 +91,10 @@ static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 {
     struct bed *b = ctx;
     (void)task;
-    b->stops += b->runner;
+    b->stops++;
     b->seq = seq;
     b->at_once = at_once;
-    return b->runner;
+    return !b->no_runner;
 }
 
 static void end_edge(void *ctx, uint32_t edge, const char *why)
@@ -254,7 +260,10 @@ static void order(struct bed *b, enum close_kind kind, str name)
                             .durable = on_durable,
                             .ended = on_ended,
                             .arg = b};
+    b->stops = 0;
     gate_close(&b->g, &o, NULL);
+    for (; !b->runner && b->stops; b->stops--)
+        gate_child_stopped(&b->g, b->seq, 0);
 }
 
 static void acknowledge(struct bed *b, uint32_t edge, uint32_t streams)
@@ -352,7 +361,7 @@ static void test_close_between_decision_and_commit(void **state)
             struct task *chain[3];
             chain[2] = open_task(b, "desk", NULL, "tool/find");
             chain[1] = open_task(b, "helper", chain[2], "tool/find");
-            chain[0] = open_task(b, "helper", chain[1], "tool/find");
+            chain[0] = open_task(b, "third", chain[1], "tool/find");
             unsigned refusals = b->refusals;
             if (in_store) {
                 struct store_txn *t = store_txn_new(b->g.store);
@@ -376,6 +385,35 @@ static void test_close_between_decision_and_commit(void **state)
         }
     for (struct list *it = b->g.closings.next; it != &b->g.closings; it = b->g.closings.next)
         gate_edge_lost(&b->g, EDGE), store_flush(b->g.store);
+}
+
+/* The same of an agent, its own or one above: what was decided before is not sent after. */
+static void test_suspension_between_decision_and_commit(void **state)
+{
+    struct bed *b = *state;
+    static const char *const agents[] = {"desk", "helper", "third"};
+    struct task *root = open_task(b, "desk", NULL, "tool/find");
+    struct task *child = open_task(b, "helper", root, "tool/find");
+    struct task *leaf = open_task(b, "third", child, "tool/find");
+    for (size_t i = 0; i < 3; i++) {
+        struct agent *agent = agents_find(&b->g.agents, str_z(agents[i]));
+        b->cuts = 0;
+        ask(b, leaf, EDGE, "shop__note");
+        gate_set_agent(&b->g, agent, true, S("why"), S("ann"), NULL, NULL);
+        assert_int_equal(b->cuts, 3 - i); /* its tasks, and those below */
+        store_flush(b->g.store);
+        assert_int_equal(b->gos, 0);
+        assert_int_equal(b->refusals, i + 1);
+        assert_non_null(strstr(b->text, "suspended, before the call was sent"));
+        gate_set_agent(&b->g, agent, false, (str){0}, S("ann"), NULL, NULL);
+        assert_int_equal(leaf->state, TASK_ACTIVE);
+        gate_edge_lost(&b->g, EDGE);
+        gate_runner_lost(&b->g);
+        store_flush(b->g.store);
+        assert_true(list_is_empty(&b->g.closings));
+    }
+    ask(b, leaf, EDGE, "shop__find");
+    assert_int_equal(b->gos, 1);
 }
 
 static void test_edges_are_not_believed(void **state)
@@ -545,6 +583,7 @@ static void test_kinds(void **state)
 static void test_tree_of_four_levels(void **state)
 {
     struct bed *b = *state;
+    static const char *const agents[] = {"desk", "helper", "third", "fourth"};
     struct task *root = open_task(b, "desk", NULL, "tool/find"), *all[32];
     size_t n = 0, from = 0;
     all[n++] = root;
@@ -552,7 +591,7 @@ static void test_tree_of_four_levels(void **state)
         size_t to = n;
         for (size_t i = from; i < to; i++)
             for (int k = 0; k < 2; k++)
-                all[n++] = open_task(b, "helper", all[i], "tool/find");
+                all[n++] = open_task(b, agents[level], all[i], "tool/find");
         from = to;
     }
     assert_int_equal(n, 15);
@@ -614,12 +653,14 @@ static void test_order_is_finished_after_a_restart(void **state)
                                                     .opened_ms = 1});
     gate_submit(&b->g, t, NULL, NULL);
     stop(b);
+    b->no_runner = true;
     start(b);
     store_flush(b->g.store);
     for (size_t i = 0; i < 2; i++)
         assert_false(is_active_in_store(b, id_str(&ids[i])));
     assert_false(list_is_empty(&b->g.closings)); /* the runner may have its programs still */
-    b->runner = true;
+    b->no_runner = false;
+    b->stops = b->cuts = 0;
     gate_runner_joined(&b->g);
     assert_int_equal(b->stops, 2);
     gate_edge_joined(&b->g, EDGE);
@@ -648,12 +689,14 @@ static void test_child_follows_after_a_restart(void **state)
     assert_int_equal(b->durable, 1);
     assert_int_equal(b->ended, 0);
     stop(b); /* with the receipt open */
+    b->no_runner = true;
     start(b);
     store_flush(b->g.store);
     assert_null(tasks_find(&b->g.tasks, id_str(&ids[0])));
     assert_null(tasks_find(&b->g.tasks, id_str(&ids[1])));
-    gate_runner_lost(&b->g);
-    b->runner = true;
+    gate_runner_lost(&b->g); /* the one before; the next may have them still */
+    assert_false(list_is_empty(&b->g.closings));
+    b->no_runner = false;
     gate_runner_joined(&b->g);
     gate_child_stopped(&b->g, b->seq, 0);
     gate_child_stopped(&b->g, b->seq, 0);
@@ -691,6 +734,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_steps),
         T(test_close_between_decision_and_commit),
+        T(test_suspension_between_decision_and_commit),
         T(test_edges_are_not_believed),
         T(test_silent_edge_is_ended),
         T(test_silent_runner_is_said),

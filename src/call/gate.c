@@ -110,23 +110,32 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
     task_grants_write(t, &grants);
     record_digest(buf_str(&grants), &digest);
     if (t->parent)
-        store_task_child(txn, id_str(&t->parent->id), t->opened_ms, TASK_CHILDREN_MAX);
+        store_task_child(txn, id_str(&t->parent->id), t->opened_ms, t->parent->children_max);
     struct store_task row = {.id = id_str(&t->id),
                              .parent = t->parent ? id_str(&t->parent->id) : (str){0},
                              .owner = t->owner,
                              .agent = t->agent,
                              .purpose = t->purpose,
+                             .opened_by = t->opened_by,
                              .grants = buf_str(&grants),
+                             .state = task_state_name(t->state),
                              .opened_ms = t->opened_ms,
                              .deadline_ms = t->deadline_ms,
-                             .calls_left = t->calls_left};
+                             .until_ms = t->until_ms,
+                             .calls_left = t->calls_left,
+                             .left = {.bytes = t->left.bytes,
+                                      .rows = t->left.rows,
+                                      .tokens = t->left.tokens,
+                                      .money = t->left.money}};
     store_task_insert(txn, &row);
     struct record_task_open r = {.time_ms = t->opened_ms,
                                  .chain = gate_chain(g, &a, t, (str){0}),
                                  .grants = record_commitment_str(&digest),
                                  .deadline_ms = t->deadline_ms,
                                  .calls = t->calls_left,
-                                 .opened_by = opened_by};
+                                 .opened_by = opened_by,
+                                 .state = t->state == TASK_ACTIVE ? (str){0}
+                                                                  : task_state_name(t->state)};
     store_leaf(txn, record_task_open(&g->scratch, &r), (str){0}, id_str(&t->id));
     buf_fini(&grants);
 }

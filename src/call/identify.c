@@ -31,12 +31,18 @@ void gate_attest(struct gate *g, const struct attested *who)
         abort();
     *copy = *who;
     free(map_put(&g->conns, conn_key(who->conn, room), copy));
+    gate_seen(g, who->agent->name, PLACE_PROCESS, str_z(who->instance), clock_wall_ms());
 }
 
 void gate_conn_closed(struct gate *g, int64_t conn)
 {
     char room[24];
-    free(map_del(&g->conns, conn_key(conn, room)));
+    struct attested *who = map_del(&g->conns, conn_key(conn, room));
+    struct agent *agent = who ? agents_find(&g->agents, who->agent->name) : NULL;
+    if (agent)
+        agents_left(&g->agents, agent, str_z(who->instance), clock_wall_ms());
+    gate_agents_changed(g);
+    free(who);
 }
 
 void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn)
@@ -56,6 +62,14 @@ void gate_tokens_sweep(struct gate *g, int64_t now_ms)
         if (now_ms >= k->exp_ms)
             free(map_del(&g->tokens, text));
     }
+}
+
+void gate_tokens_forget(struct gate *g)
+{
+    str text;
+    void *v;
+    for (size_t i = 0; map_next(&g->tokens, &i, &text, &v);)
+        free(map_del(&g->tokens, text));
 }
 
 static bool read_cnf(const struct jwt *jwt, struct arena *a, struct known_token *k, struct err *err)
@@ -196,5 +210,6 @@ bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p, int64_t
         return false;
     *out = c;
     *kind = REFUSAL_DENIED;
-    return task_is_live(c.task, now_ms, err);
+    return (!g->agents.suspended || agents_may_all(&g->agents, c.task, err)) &&
+           task_is_live(c.task, now_ms, err);
 }

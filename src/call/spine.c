@@ -23,6 +23,7 @@ struct work {
     struct catalog_tool *tool;
     const json *args;
     struct hash digest;
+    struct task_cost cost;
     struct hold *approval; /* to be consumed, or NULL */
     struct verdict verdict;
 };
@@ -362,16 +363,25 @@ struct waiting {
     bool internal;
 };
 
+/* As identify.c asks it of every request. */
+static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
+{
+    return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
+           task_is_live(t, clock_wall_ms(), err);
+}
+
 static void on_recorded(void *arg, const struct store_result *r)
 {
     struct waiting *w = arg;
     struct live_call *c = w->call;
     struct err err;
-    if (r->outcome == STORE_COMMITTED && !task_is_live(c->task, clock_wall_ms(), &err)) {
-        /* Closed while the commit was under way: what is not out yet stays in. */
-        answer_refused(w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
-                       S("Refused: the task ended before the call was sent. Nothing was sent."),
-                       (str){0}, NULL);
+    if (r->outcome == STORE_COMMITTED && !may_go_on(w->g, c->task, &err)) {
+        /* Closed or suspended while the commit was under way: what is not out yet stays in. */
+        answer_refused(
+            w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
+            S("Refused: the task ended, or was suspended, before the call was sent. Nothing was "
+              "sent."),
+            (str){0}, NULL);
         live_settle(w->g, c, OUTCOME_NOT_SENT, "task_ended");
     } else if (r->outcome == STORE_COMMITTED && w->internal) {
         gate_run_internal(w->g, c, w->args);
@@ -387,6 +397,7 @@ static void on_recorded(void *arg, const struct store_result *r)
         answer_refused(w->g, c->edge, c->request, &c->id,
                        r->outcome == STORE_GUARDED ? REFUSAL_DENIED : REFUSAL_UNAVAILABLE, text,
                        (str){0}, NULL);
+        task_credit(c->task, &c->cost);
         live_drop(w->g, c);
     }
     arena_fini(&w->arena);
@@ -404,6 +415,7 @@ static struct live_call *new_live(struct work *w)
     c->edge = w->edge;
     c->request = w->request;
     c->high = catalog_is_high_impact(w->tool);
+    c->cost = w->cost;
     c->binding = w->tool->conf->name;
     c->tool = str_dup(&c->arena, w->tool->tool);
     c->effect = effect_name(catalog_effect(w->tool));
@@ -419,7 +431,7 @@ static void add_intent_steps(struct work *w, struct store_txn *t, const struct l
     uint8_t salt[RECORD_SALT_BYTES];
     struct record_commitment args;
     for (const struct task *at = c->task; at; at = at->parent)
-        store_task_debit(t, id_str(&at->id), w->now_ms);
+        store_task_debit(t, id_str(&at->id), task_cost_for(at, &c->cost), w->now_ms);
     if (w->approval)
         store_hold_consume(t, id_str(&w->approval->id), id_str(&c->task->id),
                            hash_hex(&w->digest, hex), w->now_ms);
@@ -452,7 +464,7 @@ static void allow(struct work *w)
     bool internal = w->tool->conf->kind == BINDING_INTERNAL;
     bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
                             !w->tool->conf->durable_reads && !internal && !w->approval;
-    task_debit(c->task);
+    task_debit(c->task, &c->cost);
     lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
@@ -474,10 +486,24 @@ static void allow(struct work *w)
 
 /* ---- the whole ---- */
 
+/* The task's own bounds come before any policy: what it was not given, no policy gives. */
+static bool admit(struct work *w)
+{
+    struct err err;
+    if (task_admits(w->caller.task, w->tool->label, w->tool->operation, w->args, &w->cost, &err))
+        return true;
+    refuse(w, REFUSAL_DENIED, S("bounds"),
+           str_fmt(w->a,
+                   "Refused: %s. Nothing was sent. The task's owner %.*s can open one that allows "
+                   "it.",
+                   err.text, STR(w->caller.task->owner)));
+    return false;
+}
+
 static void walk(struct work *w)
 {
     struct err err;
-    if (!resolve(w) || !find_approval(w) || !decide(w))
+    if (!resolve(w) || !admit(w) || !find_approval(w) || !decide(w))
         return;
     switch (w->verdict.decision) {
     case DECISION_ALLOW:

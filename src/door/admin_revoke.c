@@ -63,7 +63,7 @@ static bool may_close_task(struct request *r, str id, struct err *err)
     if (!is(r, t->owner) && !is_administrator(r))
         return err_denied(err, "task %s is %.*s's; its owner or an administrator closes it",
                           t->id.s, STR(t->owner));
-    if (t->state != TASK_ACTIVE)
+    if (!task_state_is_open(t->state))
         return err_input(err, "task %s is %.*s already; `ambit task receipt %s` shows how it ended",
                          t->id.s, STR(task_state_name(t->state)), t->id.s);
     return true;
