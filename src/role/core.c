@@ -158,6 +158,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_outcome outcome;
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
+        struct msg_svid_wanted svid_wanted;
         struct msg_empty empty;
     } m = {0};
     struct err err;
@@ -186,6 +187,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_CONN_CLOSED:
             gate_conn_dropped(&c->gate, life, m.closed.conn);
+            break;
+        case MSG_SVID_WANTED:
+            ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -262,7 +266,8 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
-                c->edges[i] = (struct core_edge){++c->lives, index, chan};
+                c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
+                core_send_trust(c, chan);
                 core_discover(c, c->lives);
                 return;
             }

@@ -15,6 +15,7 @@ struct core_edge {
     uint32_t life; /* the number the gate knows it by; 0: free slot */
     uint32_t index;
     struct chan *chan;
+    uint32_t svid_waits; /* core_identity.c: listeners that have asked for a certificate, 1 << n */
 };
 
 /* The own trust bundle, as the keeper gave it last; empty until then. */
@@ -68,6 +69,14 @@ bool core_on_not_signed(struct core *c, uint64_t id, str why); /* false: it was 
 void core_signings_fail(struct core *c);                       /* the keeper is gone */
 MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err *err);
 MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
+
+/* core_identity.c: the own bundle, for edges and others */
+#define CORE_BUNDLE_PATH "/ambit/bundle"  /* of the SPIFFE ID of a bundle endpoint */
+void core_bundle_changed(struct core *c); /* c->bundle is new: tells whoever must know */
+void core_send_trust(struct core *c, struct chan *edge);
+/* False: the edge has no such listener, or asks too often. */
+MUST_USE bool core_on_svid_wanted(struct core *c, uint32_t life, const struct msg_svid_wanted *m,
+                                  struct err *err);
 
 /* core_ledger.c: checkpoints, signed by the keeper */
 void core_publish_later(struct core *c);
