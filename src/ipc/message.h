@@ -16,6 +16,7 @@ enum role {
     ROLE_WORKLOAD,
     ROLE_PORTAL,
     ROLE_FETCHER,
+    ROLE_WITNESS,
     ROLE_COUNT,
 };
 const char *role_name(enum role r);
@@ -77,6 +78,20 @@ enum message_type {
     MSG_TRUST,       /* core -> edge */
     MSG_SVID_WANTED, /* edge -> core */
     MSG_SVID,        /* core -> edge */
+    /* core <-> workload: the SPIFFE Workload API */
+    MSG_WORKLOAD_CONN = 100,
+    MSG_WORKLOAD_END,
+    MSG_WORKLOAD_BUNDLES,
+    MSG_WORKLOAD_GIVEN,
+    MSG_WORKLOAD_REFUSED,
+    MSG_WORKLOAD_ASK,
+    MSG_WORKLOAD_CLOSED,
+    /* core <-> witness: program files of peers */
+    MSG_LOOK,
+    MSG_LOOKED,
+    /* revocation: edge -> core, runner -> core */
+    MSG_CUT_DONE = 140,
+    MSG_CHILD_STOPPED = 141,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -89,6 +104,7 @@ enum listener_kind {
     LISTENER_RUNNER,
     LISTENER_WORKLOAD,
     LISTENER_PORTAL,
+    LISTENER_LAUNCH,
 };
 enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
 
@@ -158,6 +174,7 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
+    int64_t rows, tokens; /* of the answer, as it says itself */
     int64_t upstream_us;
     str result_digest; /* 32 bytes or empty */
     str error;         /* for the record; no payload */
@@ -225,6 +242,19 @@ struct msg_conn {
 };
 struct msg_cut {
     str task;
+};
+/* Revocation. A CUT or STOP_CHILD whose request id is not 0 is acknowledged under that id, once
+ * everything of the task is gone. */
+struct msg_cut_done {
+    uint32_t streams; /* open event streams that were ended */
+    uint32_t calls;   /* calls in flight that were ended, streams among them */
+};
+struct msg_stop_child {
+    str task;
+    uint8_t at_once; /* no time to end in order: it is killed */
+};
+struct msg_child_stopped {
+    uint32_t programs;
 };
 struct msg_discover {
     str binding;
@@ -307,6 +337,57 @@ struct msg_svid {
     uint32_t listener;
     str chain; /* DER, leaf first; empty: not now */
     int64_t not_after_s;
+};
+/* ---- workload ---- */
+struct msg_workload_conn { /* with the connection's descriptor */
+    int64_t conn;
+    str spiffe_id;
+};
+struct msg_workload_end {
+    int64_t conn;
+};
+/* All of it each time. */
+struct msg_workload_bundles {
+    str bundles;       /* run of trust domain, its bundle as a SPIFFE bundle document; ours first */
+    int64_t refresh_s; /* refresh hint of our own */
+};
+enum workload_want {
+    WANT_NONE = 0,
+    WANT_CHECK, /* may this peer be served what is known already? */
+    WANT_X509,  /* of: SubjectPublicKeyInfo. Given: chain, not_after_s */
+    WANT_JWT,   /* of: run of audiences. Given: token, not_after_s */
+    WANT_WIT,   /* of: public JWK. Given: token, not_after_s */
+    WANT_VALID, /* of: SPIFFE ID of a token that is valid otherwise: is it revoked? */
+    WANT_COUNT,
+};
+struct msg_workload_ask {
+    int64_t conn;
+    uint8_t want;
+    str of;
+};
+struct msg_workload_given {
+    str svid;
+    int64_t not_after_s;
+};
+enum workload_refusal {
+    WORKLOAD_REFUSED_NONE = 0,
+    WORKLOAD_REFUSED_DENIED, /* this peer has no identity, now */
+    WORKLOAD_REFUSED_INPUT,  /* what it asked for is wrong */
+    WORKLOAD_REFUSED_LATER,  /* no signature to be had now */
+};
+struct msg_workload_refused {
+    uint8_t kind;
+    str text;
+};
+
+/* ---- witness ---- */
+struct msg_look { /* with a pidfd */
+    uint8_t sha256;
+};
+struct msg_looked {
+    str path;   /* of the program file; empty: none that counts */
+    str sha256; /* 32 bytes, if asked for */
+    str why;    /* what is missing above, and why */
 };
 
 /* One row of the table. */
