@@ -11,11 +11,12 @@ struct cedar_value policy_roles(struct arena *a, unsigned bits)
         const char *name;
     } roles[] = {{ROLE_OWNER, "owner"},
                  {ROLE_APPROVER, "approver"},
+                 {ROLE_REVIEWER, "reviewer"},
                  {ROLE_AUDITOR, "auditor"},
                  {ROLE_ADMINISTRATOR, "administrator"}};
-    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 4);
+    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 5);
     size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         if (bits & roles[i].bit)
             items[n++] = cedar_string(str_z(roles[i].name));
     return cedar_set_of(items, n);

@@ -55,12 +55,14 @@ enum person_role {
     ROLE_APPROVER = 1 << 1,
     ROLE_AUDITOR = 1 << 2,
     ROLE_ADMINISTRATOR = 1 << 3,
+    ROLE_REVIEWER = 1 << 4, /* of what widens reach */
 };
 
 struct conf_person {
     str name;
     unsigned roles; /* enum person_role */
     int64_t uid;    /* the kernel's word on the control socket; -1: known by operator key only */
+    str oidc_issuer, oidc_sub; /* who they are at the login provider; empty: not known there */
 };
 
 struct conf_agent {
@@ -79,6 +81,8 @@ struct conf_agent {
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
+    str *redirect_uris; /* where a browser may be sent with a code; none: no authorization code */
+    size_t redirect_uris_n;
 };
 
 /* A header or environment variable sent upstream. */
@@ -152,6 +156,10 @@ struct conf_listener {
     str cert_file, key_file, client_ca_file; /* set: TLS */
     str *origins;                            /* Origin values accepted besides none */
     size_t origins_n;
+    /* OAuth (conf_oauth.c) */
+    bool oauth; /* serves the endpoints of the authorization server; the default */
+    bool svid;  /* TLS asks for a client certificate of any issuer: core judges it, as an SVID */
+    str url;    /* how clients name this listener, without a slash at the end */
 };
 
 /* Work that recurs: a task opened by name. */
@@ -167,12 +175,16 @@ struct conf_template {
 struct conf_portal {
     str address; /* empty: off */
     str origin;  /* as browsers see it: "https://ambit.example.org" */
+    str rp_id;   /* its host: to whom passkeys belong */
     str cert_file, key_file;
+    str login_issuer, login_client, login_name; /* OpenID provider; empty: passkeys only */
+    int64_t login_max_age_s;                    /* 0: any sign-in there will do */
 };
 
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
+    str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
@@ -233,5 +245,8 @@ const struct conf_template *conf_template(const struct conf *c, str name);
 bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms);
 /* True if the agent's ambit covers binding/tool. */
 bool conf_agent_covers(const struct conf_agent *agent, str operation);
+/* The resource (RFC 8707) that an endpoint of this listener is: its URL and "/mcp" or
+ * "/mcp/<binding>"; binding empty: the federated endpoint. */
+str conf_resource(struct arena *a, const struct conf_listener *l, str binding);
 /* "binding/tool" names: a letter or digit, then letters, digits, '_', '-', '.'. */
 bool conf_name_is_valid(str name);

@@ -4,19 +4,19 @@
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
-    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
-    "policies",    "mcpServers", "identity", "portal",  "templates", NULL};
+    "trustDomain", "origin", "state",  "sockets",   "listen", "metrics",  "edges",
+    "uidBase",     "log",    "limits", "people",    "agents", "policies", "mcpServers",
+    "identity",    "portal", "issuer", "templates", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
-                                             "clientCa", "origins", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
+                                             "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
-                                            "answerWait",   "holdLife",    "redeemWait",  "sharedWindow", NULL};
-static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",        "purpose",     "tier",      "model",
-                                            "modelVersion", "assessed",    "assessedFor",
-                                            "suspended",    "select",      "bearer",    "ambit",
-                                            "delegates",    NULL};
+                                            "answerWait",   "holdLife",    "redeemWait",
+                                            "sharedWindow", NULL};
+static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
+static const char *const AGENT_MEMBERS[] = {
+    "owner",     "purpose", "tier",   "model", "modelVersion", "assessed", "assessedFor",
+    "suspended", "select",  "bearer", "ambit", "delegates",    "client",   NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -25,7 +25,8 @@ static const struct {
 } PERSON_ROLES[] = {{"owner", ROLE_OWNER},
                     {"approver", ROLE_APPROVER},
                     {"auditor", ROLE_AUDITOR},
-                    {"administrator", ROLE_ADMINISTRATOR}};
+                    {"administrator", ROLE_ADMINISTRATOR},
+                    {"reviewer", ROLE_REVIEWER}};
 
 static unsigned role_bit(str s)
 {
@@ -44,6 +45,7 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     if (!at_object(r, e->at, PERSON_MEMBERS))
         return;
     p->uid = at_int(r, at_member(r, e->at, "uid"), -1, 0, UINT32_MAX - 1);
+    read_person_oidc(r, at_member(r, e->at, "oidc"), p);
     str *roles = NULL;
     size_t n = 0;
     struct at at = at_member(r, e->at, "roles");
@@ -51,7 +53,9 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     for (size_t i = 0; i < n; i++) {
         unsigned bit = role_bit(roles[i]);
         if (!bit)
-            problem(r, at, "\"%.*s\" is no role; known: owner, approver, auditor, administrator",
+            problem(r, at,
+                    "\"%.*s\" is no role; known: owner, approver, reviewer, "
+                    "auditor, administrator",
                     STR(roles[i]));
         p->roles |= bit;
     }
@@ -94,6 +98,7 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
+    read_agent_client(r, at_member(r, e->at, "client"), g);
     if (!g->attestable && !g->bearer)
         warning(r, e->at,
                 "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "
@@ -118,6 +123,7 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
     at_str_list(r, at_member(r, e->at, "origins"), &l->origins, &l->origins_n);
     if (!l->address.n || str_find_char(l->address, ':', 0) < 0)
         problem(r, e->at, "needs \"address\", e.g. \"127.0.0.1:8931\"");
+    read_listener_oauth(r, e->at, l);
     bool tls = l->cert_file.n || l->key_file.n;
     if (tls && (!l->cert_file.n || !l->key_file.n))
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
@@ -127,11 +133,11 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
     if (!tls && !address_is_loopback(l->address))
+        problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
+    if (!l->bearer && !l->client_ca_file.n && !l->oauth)
         problem(r, e->at,
-                "an address beyond loopback needs TLS: give \"cert\", \"key\" and \"clientCa\"");
-    if (!l->bearer && !l->client_ca_file.n)
-        problem(r, e->at,
-                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\"");
+                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
+                "leave \"oauth\" on");
 }
 
 static void read_limits(struct reader *r, struct at at, struct conf *c)
@@ -246,6 +252,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     else
         for (struct each e = each_of(r, listen); each_next(&e);)
             read_listener(r, &e, &c->listeners[c->listeners_n++]);
+    read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
     read_templates(r, at_member(r, top, "templates"), c);

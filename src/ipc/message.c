@@ -83,6 +83,7 @@ static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
 static const struct pack_field F_OUTCOME[] = {
     STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
     U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
+    I64(struct msg_outcome, rows),             I64(struct msg_outcome, tokens),
     I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
     STRF(struct msg_outcome, error, TEXT_MAX), END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
