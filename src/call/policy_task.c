@@ -64,7 +64,7 @@ bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
     for (size_t i = 0; i < h->approvers_n; i++)
         approvals[i] = cedar_string(h->approvers[i]);
     struct cedar_field fields[] = {
-        {S("owner"), cedar_string(h->owner)},    {S("agent"), cedar_string(h->agent)},
+        {S("owner"), cedar_string(h->owner)},      {S("agent"), cedar_string(h->agent)},
         {S("operation"), cedar_string(operation)}, {S("effect"), cedar_string(h->effect)},
         {S("purpose"), cedar_string(h->purpose)},  {S("task"), cedar_entity_value(task)}};
     struct cedar_field *ctx = ARENA_ARRAY(a, struct cedar_field, 3);
@@ -75,8 +75,8 @@ bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
                                 .action = {S("Ambit::Action"), S("approve")},
                                 .resource = {S("Ambit::Call"), id_str(&h->call)}};
     cedar_entities_init(&entities, a, &p->known, p->seed);
-    return add_task(p, &entities, a, id_str(&h->task), h->owner, h->agent, h->purpose,
-                    h->opened_by, err) &&
+    return add_task(p, &entities, a, id_str(&h->task), h->owner, h->agent, h->purpose, h->opened_by,
+                    err) &&
            policy_add_entity(&entities, a, S("Ambit::Call"), id_str(&h->call), fields, 6, NULL, 0,
                              err) &&
            ask(p, &entities, &req, ctx, 3, a, out, err);
@@ -127,8 +127,7 @@ static bool ask_open(const struct policy_set *p, const struct conf *conf, const 
                                 .action = {S("Ambit::Action"), S("open_task")},
                                 .resource = {S("Ambit::Task"), id_str(&t->id)}};
     cedar_entities_init(&entities, a, &p->known, p->seed);
-    return add_this_task(p, &entities, a, t, err) &&
-           ask(p, &entities, &req, ctx, n, a, out, err);
+    return add_this_task(p, &entities, a, t, err) && ask(p, &entities, &req, ctx, n, a, out, err);
 }
 
 bool policy_open_task(const struct policy_set *p, const struct conf *conf, const struct task *t,

@@ -79,9 +79,10 @@ static void put_action(struct buf *out, const struct conf_binding *b,
     buf_put(out, S("  action "));
     put_quoted(out, "", schema_action_of(&a, b, op));
     put_groups(out, b->name, op ? op->effect : EFFECT_ADMIN, op ? op->high_impact : true);
-    buf_put(out, S(" appliesTo {\n    principal: [Agent], resource: [System],\n    context: { "
-                   "operation: String, effect: String, task: TaskFacts, chain: Set<Agent>, time: Time,\n"
-                   "      approval?: Approval, "));
+    buf_put(out,
+            S(" appliesTo {\n    principal: [Agent], resource: [System],\n    context: { "
+              "operation: String, effect: String, task: TaskFacts, chain: Set<Agent>, time: Time,\n"
+              "      approval?: Approval, "));
     put_args(out, op);
     buf_put(out, S(" }\n  };\n"));
 }

@@ -23,8 +23,7 @@ static int64_t rows_of(const json *result)
     const json *content = json_get(result, S("structuredContent")), *v;
     size_t rows = json_type(content) == JSON_ARRAY ? json_count(content) : 0;
     for (struct json_iter it = json_iter(content); json_next(&it, NULL, &v);)
-        if (json_type(content) == JSON_OBJECT && json_type(v) == JSON_ARRAY &&
-            json_count(v) > rows)
+        if (json_type(content) == JSON_OBJECT && json_type(v) == JSON_ARRAY && json_count(v) > rows)
             rows = json_count(v);
     return rows ? (int64_t)rows : 1;
 }
@@ -42,10 +41,10 @@ static int64_t tokens_of(const json *result)
     if (!usage)
         usage = json_get(json_get(result, S("_meta")), S("usage"));
     int64_t total = count_of(usage, S("total_tokens"));
-    return total ? total
-                 : count_of(usage, S("input_tokens")) + count_of(usage, S("output_tokens")) +
-                       count_of(usage, S("prompt_tokens")) +
-                       count_of(usage, S("completion_tokens"));
+    return total
+               ? total
+               : count_of(usage, S("input_tokens")) + count_of(usage, S("output_tokens")) +
+                     count_of(usage, S("prompt_tokens")) + count_of(usage, S("completion_tokens"));
 }
 
 /* result: NULL where there is none. */

@@ -92,14 +92,14 @@ struct msg_setup {
     str keeper_key; /* 32 bytes: MACs vouchers for the keeper (core, keeper) */
     str runner_key; /* 32 bytes: MACs vouchers for the runner (core, runner) */
     str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
-    str runner_socket;  /* path (edge, runner) */
-    str tls;            /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
-    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
-                         * the system's CAs, which hold where a binding's own are empty */
-    str seal_key;       /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
-    int64_t uid;        /* to become; -1: stay (roles started as root) */
-    int64_t child_uid;  /* of stdio children (runner); -1: stay */
-    int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
+    str runner_socket; /* path (edge, runner) */
+    str tls;           /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
+    str upstream_tls;  /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
+                        * the system's CAs, which hold where a binding's own are empty */
+    str seal_key;      /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
+    int64_t uid;       /* to become; -1: stay (roles started as root) */
+    int64_t child_uid; /* of stdio children (runner); -1: stay */
+    int64_t own_uid;   /* of the supervisor: an administrator on the control socket (core) */
     int64_t started_us; /* monotonic, when `ambit serve` began: for the start-up figure */
 };
 struct msg_listener {
