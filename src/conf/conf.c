@@ -57,6 +57,14 @@ const struct conf_agent *conf_agent(const struct conf *c, str name)
     return NULL;
 }
 
+const struct conf_issuer *conf_issuer(const struct conf *c, str name)
+{
+    for (size_t i = 0; i < c->issuers_n; i++)
+        if (str_eq(c->issuers[i].name, name))
+            return &c->issuers[i];
+    return NULL;
+}
+
 const struct conf_binding *conf_binding(const struct conf *c, str name)
 {
     for (size_t i = 0; i < c->bindings_n; i++)
