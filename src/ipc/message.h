@@ -84,6 +84,9 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
+    /* revocation: edge -> core, runner -> core */
+    MSG_CUT_DONE = 140,
+    MSG_CHILD_STOPPED = 141,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -166,6 +169,7 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
+    int64_t rows, tokens; /* of the answer, as it says itself */
     int64_t upstream_us;
     str result_digest; /* 32 bytes or empty */
     str error;         /* for the record; no payload */
@@ -233,6 +237,19 @@ struct msg_conn {
 };
 struct msg_cut {
     str task;
+};
+/* Revocation. A CUT or STOP_CHILD whose request id is not 0 is acknowledged under that id, once
+ * everything of the task is gone. */
+struct msg_cut_done {
+    uint32_t streams; /* open event streams that were ended */
+    uint32_t calls;   /* calls in flight that were ended, streams among them */
+};
+struct msg_stop_child {
+    str task;
+    uint8_t at_once; /* no time to end in order: it is killed */
+};
+struct msg_child_stopped {
+    uint32_t programs;
 };
 struct msg_discover {
     str binding;

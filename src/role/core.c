@@ -68,7 +68,7 @@ static void stop_children(void *ctx, str task)
 {
     struct core *c = ctx;
     if (c->runner)
-        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_cut){task});
+        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_stop_child){.task = task});
 }
 
 /* ---- discovery: edges fetch the tools of upstreams ----
