@@ -20,6 +20,7 @@
 #include "hold/hold.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
+#include "people/people.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "task/task.h"
@@ -81,6 +82,7 @@ struct gate {
     struct map conns;    /* decimal id -> struct attested */
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
+    struct people people;
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;

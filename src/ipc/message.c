@@ -126,6 +126,11 @@ static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, cla
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
+/* people */
+static const struct pack_field F_PEOPLE_ASK[] = {
+    STRF(struct msg_people_ask, session, ID_MAX),
+    STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
+
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
@@ -185,6 +190,10 @@ static const struct message TABLE[] = {
     {MSG_SECRETS_CHANGED, "secrets-changed", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_EMPTY},
 
     {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_CUT},
+
+    /* people */
+    {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
+    {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
 };
 
 enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 96 };

@@ -68,6 +68,9 @@ enum message_type {
     MSG_SECRETS_CHANGED,
     /* core -> runner */
     MSG_STOP_CHILD = 80,
+    /* people: portal -> core, and back */
+    MSG_PEOPLE_ASK = 130,
+    MSG_PEOPLE_ANSWER,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -243,6 +246,13 @@ struct msg_sign_token {
 struct msg_sign_checkpoint {
     int64_t size;
     str root; /* 32 bytes */
+};
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
 };
 
 /* One row of the table. */
