@@ -18,6 +18,7 @@
 #include "crypto/jwt.h"
 #include "crypto/secret.h"
 #include "hold/hold.h"
+#include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
 #include "people/people.h"
@@ -82,6 +83,7 @@ struct gate {
     struct map conns;    /* decimal id -> struct attested */
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
+    struct trust *trust; /* what proves an agent; owned */
     struct people people;
     struct secret *keeper_key, *runner_key;
     struct gate_out out;

@@ -139,6 +139,7 @@ void gate_fini(struct gate *g)
     tasks_fini(&g->tasks);
     policy_free(g->policy);
     keyset_fini(&g->token_keys);
+    trust_free(g->trust);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);

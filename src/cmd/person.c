@@ -75,10 +75,11 @@ static int person_invite(struct cli *c)
         cli_print_json(result);
         return 0;
     }
-    printf("Give this link to %.*s over a way that nobody else reads; it works once, until %.*s:\n\n"
-           "    %.*s\n\n",
-           STR(json_get_str(result, S("name"))), STR(json_get_str(result, S("expires"))),
-           STR(json_get_str(result, S("url"))));
+    printf(
+        "Give this link to %.*s over a way that nobody else reads; it works once, until %.*s:\n\n"
+        "    %.*s\n\n",
+        STR(json_get_str(result, S("name"))), STR(json_get_str(result, S("expires"))),
+        STR(json_get_str(result, S("url"))));
     return 0;
 }
 

@@ -126,6 +126,10 @@ struct conf_listener {
     str cert_file, key_file, client_ca_file; /* set: TLS */
     str *origins;                            /* Origin values accepted besides none */
     size_t origins_n;
+    /* OAuth (conf_oauth.c) */
+    bool oauth; /* serves the endpoints of the authorization server; the default */
+    bool svid;  /* TLS asks for a client certificate of any issuer: core judges it, as an SVID */
+    str url;    /* how clients name this listener, without a slash at the end */
 };
 
 /* Where people come in with a browser. */
@@ -141,6 +145,7 @@ struct conf_portal {
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
+    str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
@@ -194,5 +199,8 @@ const struct conf_binding *conf_binding(const struct conf *c, str name);
 const struct conf_operation *conf_operation(const struct conf_binding *b, str tool);
 /* True if the agent's ambit covers binding/tool. */
 bool conf_agent_covers(const struct conf_agent *agent, str operation);
+/* The resource (RFC 8707) that an endpoint of this listener is: its URL and "/mcp" or
+ * "/mcp/<binding>"; binding empty: the federated endpoint. */
+str conf_resource(struct arena *a, const struct conf_listener *l, str binding);
 /* "binding/tool" names: a letter or digit, then letters, digits, '_', '-', '.'. */
 bool conf_name_is_valid(str name);

@@ -7,10 +7,10 @@
 static const char *const TOP_MEMBERS[] = {
     "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
     "edges",       "uidBase",    "log",      "limits",  "people", "agents",
-    "policies",    "mcpServers", "identity", "portal",  NULL};
+    "policies",    "mcpServers", "identity", "portal",  "issuer", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert", "key",
-                                             "clientCa", "origins", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
+                                             "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
@@ -127,6 +127,7 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
     at_str_list(r, at_member(r, e->at, "origins"), &l->origins, &l->origins_n);
     if (!l->address.n || str_find_char(l->address, ':', 0) < 0)
         problem(r, e->at, "needs \"address\", e.g. \"127.0.0.1:8931\"");
+    read_listener_oauth(r, e->at, l);
     bool tls = l->cert_file.n || l->key_file.n;
     if (tls && (!l->cert_file.n || !l->key_file.n))
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
@@ -136,11 +137,11 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
     if (!tls && !address_is_loopback(l->address))
+        problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
+    if (!l->bearer && !l->client_ca_file.n && !l->oauth)
         problem(r, e->at,
-                "an address beyond loopback needs TLS: give \"cert\", \"key\" and \"clientCa\"");
-    if (!l->bearer && !l->client_ca_file.n)
-        problem(r, e->at,
-                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\"");
+                "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
+                "leave \"oauth\" on");
 }
 
 static void read_limits(struct reader *r, struct at at, struct conf *c)
@@ -254,6 +255,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     else
         for (struct each e = each_of(r, listen); each_next(&e);)
             read_listener(r, &e, &c->listeners[c->listeners_n++]);
+    read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
     if (c->policy_patterns_n == 0)

@@ -86,7 +86,13 @@ static const struct row bad[] = {
     {"{\"agents\": {\"x\": {\"select\": {\"path\": \"/bin/x\"}}}}", "would match nobody"},
     {"{\"mcpServers\": {\"ambit\": {\"command\": \"b\"}}}", "the gateway's own binding"},
     {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bearer\": true}]}", "loopback only"},
-    {"{\"listen\": [{\"address\": \"127.0.0.1:1\"}]}", "nobody could come in"},
+    {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"oauth\": false}]}", "nobody could come in"},
+    {"{\"issuer\": \"http://gw.example\"}", "in the clear"},
+    {"{\"issuer\": \"https://gw.example/\"}", "without a slash"},
+    {"{\"issuer\": \"https://GW.example\"}", "lower case"},
+    {"{\"issuer\": \"https://gw.example?x\"}", "query"},
+    {"{\"issuer\": \"ftp://gw.example\"}", "must be https"},
+    {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"svid\": true}]}", "client certificates need"},
     {"{\"limits\": {\"requestBytes\": \"1\"}}", "whole number"},
     {"{\"limits\": {\"answerWait\": \"5\"}}", "duration"},
     {"{\"metrics\": \"0.0.0.0:9\"}", "loopback only"},
@@ -115,6 +121,41 @@ static void test_bad(void **state)
     }
 }
 
+/* Who issues, and how clients name what they call: compared byte by byte later. */
+static void test_issuer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *issuer, *resource;
+    } rows[] = {
+        {"{}", "https://ambit.local", NULL},
+        {"{\"listen\": [{\"address\": \"127.0.0.1:81\"}]}", "http://127.0.0.1:81",
+         "http://127.0.0.1:81/mcp"},
+        {"{\"listen\": [{\"address\": \"127.0.0.1:0\"}]}", "https://ambit.local",
+         "https://ambit.local/mcp"},
+        {"{\"issuer\": \"https://gw.example/a\", \"listen\": [{\"address\": \"0.0.0.0:81\", "
+         "\"cert\": \"c\", \"key\": \"k\"}]}",
+         "https://gw.example/a", "https://gw.example/a/mcp"},
+        {"{\"trustDomain\": \"t.example\", \"listen\": [{\"address\": \"0.0.0.0:81\", "
+         "\"cert\": \"c\", \"key\": \"k\", \"url\": \"https://g.example:81\"}]}",
+         "https://g.example:81", "https://g.example:81/mcp"},
+        {"{\"issuer\": \"http://localhost:9\", \"listen\": [{\"address\": \"127.0.0.1:9\"}]}",
+         "http://localhost:9", "http://127.0.0.1:9/mcp"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct conf c;
+        struct conf_problems p = {0};
+        assert_true(conf_read(&a, S("c"), S("/"), str_z(rows[i].text), &c, &p));
+        assert_true(str_eq(c.issuer, str_z(rows[i].issuer)));
+        if (rows[i].resource) {
+            assert_true(c.listeners[0].oauth && !c.listeners[0].svid);
+            assert_string_equal(conf_resource(&a, &c.listeners[0], (str){0}).p, rows[i].resource);
+            assert_true(str_ends(conf_resource(&a, &c.listeners[0], S("x")), S("/mcp/x")));
+        }
+    }
+}
+
 static void test_wait_of_bindings(void **state)
 {
     (void)state;
@@ -132,7 +173,8 @@ static void test_wait_of_bindings(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
-                                       cmocka_unit_test(test_wait_of_bindings)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_issuer),
+        cmocka_unit_test(test_wait_of_bindings), cmocka_unit_test(test_issuer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

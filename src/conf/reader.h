@@ -68,3 +68,7 @@ void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */
 void internal_binding(struct arena *a, struct conf_binding *b);
+/* The members of a listener that speak of OAuth, after the others; and the issuer, after all
+ * listeners. In conf_oauth.c */
+void read_listener_oauth(struct reader *r, struct at at, struct conf_listener *l);
+void read_oauth(struct reader *r, struct at top, struct conf *c);

@@ -47,6 +47,7 @@ static const struct {
     {"operator.list", ANY_PERSON, on_operator_list},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
     /* people */
+    {"evidence", ANY_PERSON, on_evidence, BOTH},
     {"person.list", ANY_PERSON, on_person_list},
     {"person.show", ANY_PERSON, on_person_show},
     {"person.invite", ROLE_ADMINISTRATOR, on_person_invite},

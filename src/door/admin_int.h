@@ -35,6 +35,7 @@ handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny;              
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
     on_policy, on_discover; /* admin_read.c */
 /* admin_people.c */
+handler on_evidence; /* admin_signed.c */
 handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;

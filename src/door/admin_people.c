@@ -512,7 +512,7 @@ void admin_people_tick(struct admin *ad, int64_t now_ms)
         s->stored_ms = s->used_ms;
         touched++;
     }
-    store_people_sweep(t, now_ms - SIGNED_IN_LIFE_MS, now_ms - SIGNED_IN_IDLE_MS - 2 * SESSION_STORE_MS,
-                       now_ms);
+    store_people_sweep(t, now_ms - SIGNED_IN_LIFE_MS,
+                       now_ms - SIGNED_IN_IDLE_MS - 2 * SESSION_STORE_MS, now_ms);
     gate_submit(ad->g, t, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Signed decisions: the statement, by an operator's key or by a passkey, and what is kept of it. */
+#include "base/clock.h"
 #include "base/hex.h"
 #include "crypto/key.h"
 #include "door/admin_int.h"
@@ -97,4 +98,42 @@ void passkey_used(struct people *p, const struct passkey_use *u, int64_t now_ms)
         return;
     k->counter = u->counter > k->counter ? u->counter : k->counter;
     k->used_ms = now_ms;
+}
+
+/* ---- what was kept ---- */
+
+static void put_bytes(struct jw *w, struct arena *a, str name, str bytes)
+{
+    jw_kstr(w, name, base64url_dup(a, bytes));
+}
+
+/* By the id of a hold or a consent. Everything that is needed to check it elsewhere. */
+void on_evidence(struct request *r)
+{
+    struct err err;
+    str id;
+    struct store_evidence e;
+    char at[CLOCK_TEXT_SIZE];
+    if (!param_str(r, S("id"), &id, &err) ||
+        !store_read_evidence(store_view(r->g->store), r->a, id, &e, &err)) {
+        answer_error(r, &err);
+        return;
+    }
+    struct buf b = {0};
+    struct jw w = jw(&b);
+    jw_obj(&w);
+    jw_kstr(&w, S("id"), e.id);
+    jw_kstr(&w, S("person"), e.person);
+    jw_kstr(&w, S("at"), clock_text(e.at_ms, at));
+    jw_kstr(&w, S("statement"), e.statement);
+    jw_kstr(&w, S("rpId"), r->g->people.rp.id);
+    jw_kstr(&w, S("origin"), r->g->people.rp.origin);
+    put_bytes(&w, r->a, S("publicKey"), e.public_key);
+    put_bytes(&w, r->a, S("credential"), e.credential);
+    put_bytes(&w, r->a, S("authenticatorData"), e.authn_data);
+    put_bytes(&w, r->a, S("clientData"), e.client_data);
+    put_bytes(&w, r->a, S("signature"), e.signature);
+    jw_end_obj(&w);
+    answer_text(r, buf_str(&b));
+    buf_fini(&b);
 }

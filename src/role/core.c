@@ -444,6 +444,7 @@ static bool start_gate(struct core *c, struct err *err)
     c->gate.out = (struct gate_out){
         .ctx = c, .to_edge = to_edge, .to_all_edges = to_all_edges, .stop_children = stop_children};
     holds_init(&c->gate.holds);
+    c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
            secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
            load_policies(c, err) && gate_restore(&c->gate, err) && core_portal_load(c, err) &&

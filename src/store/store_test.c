@@ -370,7 +370,7 @@ static void test_hold_is_used_once(void **state)
     struct fix *f = *state;
     add_task(f, "t1", "", 5);
     for (int i = 1; i <= 3; i++) {
-        char id[8];
+        char id[16];
         snprintf(id, sizeof id, "h%d", i);
         struct store_hold h = a_hold(id);
         struct store_txn *t = txn(f);

@@ -1,0 +1,76 @@
+/* trust: which proofs of identity count, and which configured agent each one proves.
+ *
+ *     proof                          verified with                          is the agent
+ *     X.509-SVID, JWT-SVID with      the own bundle                         <name> in the path
+ *     a SPIFFE ID of the own           (trust_set_own) /agent/<name>[/<instance>] trust domain
+ *     ... of another trust domain    the bundle of that trust domain, from  that a rule of
+ *                                      an issuer of the configuration         agents.<name>.proofs
+ *     JWT of an OIDC issuer          the JWK Set of the issuer that `iss`     names: exactly one
+ *                                      names, exactly                         agent, or none
+ *
+ * What a proof is verified with is chosen by the identity that it claims: the trust domain in its
+ * own SPIFFE ID, or its `iss`. Who presents it, where, and beside what it lies never matter (SPIFFE
+ * Trust Domain and Bundle section 4; Federation section 7). An agent may have several proofs and
+ * has one identity: spiffe://<own trust domain>/agent/<name>[/<instance>], whatever proved it.
+ *
+ * Proving says who it is; that the sender holds the key of an X.509 chain is for TLS to prove, and
+ * whether the agent may do anything is for others (status, tasks, policy). A JWT is a bearer proof:
+ * whoever has seen it can use it until it expires.
+ *
+ * Owns everything it holds. Pure: no clock, no I/O; results live in the arena given. One thread. */
+#pragma once
+#include "conf/conf.h"
+#include "crypto/hash.h"
+#include "identity/bundle.h"
+
+enum {
+    TRUST_AUDIENCES_MAX = 16,
+};
+
+enum proof_method {
+    PROVEN_NOTHING = 0,
+    PROVEN_X509_SVID,
+    PROVEN_JWT_SVID,
+    PROVEN_OIDC,
+};
+const char *proof_method_name(enum proof_method m); /* "x509-svid", "jwt-svid", "oidc" */
+
+/* What a proof says once it is proved. The zero value is nobody. */
+struct proven {
+    str agent;     /* the name of a configured agent; borrowed from the configuration */
+    str spiffe_id; /* the agent in the own trust domain, with its instance */
+    str instance;  /* one segment of a SPIFFE ID; empty: the proof does not tell instances apart */
+    int64_t expires_ms; /* the first instant at which the proof is dead */
+    uint8_t method;     /* enum proof_method */
+    str issuer;         /* the own trust domain, or the name in `issuers` */
+    str subject;        /* what its issuer calls it: the SPIFFE ID or `sub` */
+    str token_id;       /* `jti`, empty if there is none */
+    struct hash cert;   /* X.509: SHA-256 of the leaf's DER (`x5t#S256`); zero for tokens */
+};
+
+struct trust; /* opaque */
+
+/* conf is borrowed for the life of it. Nothing is trusted yet. */
+struct trust *trust_new(const struct conf *conf);
+void trust_free(struct trust *t); /* NULL is fine */
+
+/* ---- the own trust domain ---- */
+/* jwks: a SPIFFE bundle document (bundle.h); roots: more CA certificates, DER one after another.
+ * One of both may be empty. The keeper is believed, so a lower sequence is not refused: after a
+ * restore from a backup it is what counts. On failure the bundle stays what it was. */
+MUST_USE bool trust_set_own(struct trust *t, str jwks, str roots, int64_t sequence,
+                            struct err *err);
+const struct bundle *trust_own(const struct trust *t); /* NULL: none was set yet */
+
+/* ---- proving ---- */
+/* chain_der: what the peer sent, leaf first, DER one after another (at most X509_CHAIN_MAX).
+ * ERR_INPUT: malformed. ERR_NOTFOUND: of a trust domain without bundle, or nobody's proof here.
+ * ERR_DENIED: anything else. */
+MUST_USE bool trust_prove_x509(const struct trust *t, struct arena *a, str chain_der,
+                               int64_t now_ms, struct proven *out, struct err *err);
+/* audiences: who we are, 1 to TRUST_AUDIENCES_MAX; the token must be for one of them, and for
+ * nobody else. An OIDC issuer with audiences of its own in the configuration must name one of
+ * those instead. ERR_LIMIT: too long; the rest as above. */
+MUST_USE bool trust_prove_jwt(const struct trust *t, struct arena *a, str token,
+                              const str *audiences, size_t n, int64_t now_ms, struct proven *out,
+                              struct err *err);
