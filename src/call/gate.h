@@ -33,22 +33,30 @@ struct gate_out {
     bool (*to_edge)(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg);
     void (*to_all_edges)(void *ctx, enum message_type type, const void *msg);
     void (*stop_children)(void *ctx, str task);
+    /* The keeper signs (ipc/message.h, enum sign_kind; role/keeper_sign.h has the rules). done gets
+     * the token, or an empty one and why; possibly at once. */
+    void (*sign_jwt)(void *ctx, enum sign_kind kind, str claims,
+                     void (*done)(void *arg, str token, str why), void *arg);
+    /* chain: DER, leaf first, one after another; empty, and why. */
+    void (*sign_x509)(void *ctx, str spiffe_id, str spki, int64_t life_s,
+                      void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
 };
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
  * gate_conn_closed when it ends: the identity dies with it. */
+enum { ATTESTED_INSTANCE_SIZE = 48 };
 struct attested {
     int64_t conn;
     uint32_t edge;
     const struct conf_agent *agent;
-    char instance[24]; /* "pid-4711" */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* "pid-4711-88123", or the id of a launch */
 };
 
 struct session {
     struct id id;
     struct id task;
     uint32_t listener;
-    char instance[24]; /* of the attested process; empty: came by token */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* of the attested process; empty: came by token */
     int64_t used_ms;
     char version[16];
 };
@@ -83,6 +91,7 @@ struct gate {
     struct map conns;    /* decimal id -> struct attested */
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
+    struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust; /* what proves an agent; owned */
     struct people people;
     struct secret *keeper_key, *runner_key;
@@ -123,6 +132,8 @@ void gate_conn_closed(struct gate *g, int64_t conn);
 /* As an edge says it: of connections that it was given, nothing otherwise. */
 void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
+/* The keys have changed: tokens that were verified are verified again. */
+void gate_tokens_forget(struct gate *g);
 
 /* ---- state (restore.c) ---- */
 MUST_USE bool gate_restore(struct gate *g, struct err *err);

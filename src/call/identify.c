@@ -58,6 +58,14 @@ void gate_tokens_sweep(struct gate *g, int64_t now_ms)
     }
 }
 
+void gate_tokens_forget(struct gate *g)
+{
+    str text;
+    void *v;
+    for (size_t i = 0; map_next(&g->tokens, &i, &text, &v);)
+        free(map_del(&g->tokens, text));
+}
+
 static bool read_cnf(const struct jwt *jwt, struct arena *a, struct known_token *k, struct err *err)
 {
     str text = json_get_str(jwt->cnf, S("x5t#S256")), cert;

@@ -139,6 +139,8 @@ void gate_fini(struct gate *g)
     tasks_fini(&g->tasks);
     policy_free(g->policy);
     keyset_fini(&g->token_keys);
+    buf_fini(&g->token_jwks);
+    buf_fini(&g->txn_jwks);
     trust_free(g->trust);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);

@@ -46,17 +46,31 @@ struct conf_person {
     str oidc_issuer, oidc_sub; /* who they are at the login provider; empty: not known there */
 };
 
+/* What the kernel says of a process: all that are set must match. */
+struct conf_select {
+    bool any;         /* at least one is set; otherwise nobody is meant */
+    int64_t uid, gid; /* -1: any */
+    int64_t *groups;  /* each must be its group or one of its supplementary groups */
+    size_t groups_n;
+    str path;    /* of its program file; empty: any */
+    str *sha256; /* of its program file, 32 bytes each: one of them */
+    size_t sha256_n;
+    str unit;   /* systemd unit of the system, e.g. "desk.service" */
+    str cgroup; /* path in the cgroup v2 tree, with what is below */
+};
+
 struct conf_agent {
     str name;
     str owner; /* a person with ROLE_OWNER */
     str purpose, tier, model;
     bool suspended;
-    int64_t assessed_ms; /* midnight UTC of the last assessment; 0: never */
-    /* Selectors: all that are set must match the peer (kernel's credentials). */
-    int64_t uid, gid; /* -1: any */
-    bool attestable;  /* at least one selector is set */
-    bool bearer;      /* may use bearer task tokens where the listener allows them */
-    str *ambit;       /* patterns "binding/tool", '*' allowed: the most it may be granted */
+    int64_t assessed_ms;       /* midnight UTC of the last assessment; 0: never */
+    struct conf_select select; /* the processes that are this agent */
+    struct conf_select launch; /* the processes that may `ambit run` it */
+    bool launch_descendants;   /* a launched program's descendants are the agent, too */
+    bool attestable;           /* select or launch is set */
+    bool bearer;               /* may use bearer task tokens where the listener allows them */
+    str *ambit; /* patterns "binding/tool", '*' allowed: the most it may be granted */
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
@@ -142,13 +156,25 @@ struct conf_portal {
     int64_t login_max_age_s;                    /* 0: any sign-in there will do */
 };
 
+/* Of the built-in issuer, in seconds. */
+struct conf_lives {
+    int64_t x509_s;    /* of an X.509-SVID and of a WIT-SVID */
+    int64_t jwt_s;     /* of a JWT-SVID */
+    int64_t ca_s;      /* of the signing CA and of the keys of tokens */
+    int64_t root_s;    /* of the root CA */
+    int64_t refresh_s; /* how often a consumer of the bundle should look again */
+};
+
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
     str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
+    struct conf_lives lives;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
+    str launch_socket;   /* of `ambit run`; open if an agent has "launch" */
+    bool wit;            /* the Workload API serves WIT-SVIDs */
     struct conf_portal portal;
     bool fetches; /* something is to be fetched from outside: the fetcher is started */
     struct conf_listener *listeners;
@@ -199,6 +225,11 @@ const struct conf_binding *conf_binding(const struct conf *c, str name);
 const struct conf_operation *conf_operation(const struct conf_binding *b, str tool);
 /* True if the agent's ambit covers binding/tool. */
 bool conf_agent_covers(const struct conf_agent *agent, str operation);
+/* Does it take a look at the program file (path, sha256)? Does any agent, and may any be launched?
+ */
+bool conf_select_looks(const struct conf_select *s);
+bool conf_looks(const struct conf *c);
+bool conf_launches(const struct conf *c);
 /* The resource (RFC 8707) that an endpoint of this listener is: its URL and "/mcp" or
  * "/mcp/<binding>"; binding empty: the federated endpoint. */
 str conf_resource(struct arena *a, const struct conf_listener *l, str binding);

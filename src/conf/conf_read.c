@@ -8,16 +8,15 @@ static const char *const TOP_MEMBERS[] = {
     "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
     "edges",       "uidBase",    "log",      "limits",  "people", "agents",
     "policies",    "mcpServers", "identity", "portal",  "issuer", NULL};
-static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
+static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
                                              "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
-                                            "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", "client", NULL};
-static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
+static const char *const AGENT_MEMBERS[] = {"owner",     "purpose", "tier",   "model", "assessed",
+                                            "suspended", "select",  "bearer", "ambit", "delegates",
+                                            "client",    "launch",  NULL};
 
 static const struct {
     const char *name;
@@ -63,28 +62,13 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
         problem(r, e->at, "needs \"roles\", e.g. [\"owner\"]");
 }
 
-static void read_selectors(struct reader *r, struct at at, struct conf_agent *g)
-{
-    g->uid = g->gid = -1;
-    if (!at.v || !at_object(r, at, SELECT_MEMBERS))
-        return;
-    g->uid = at_int(r, at_member(r, at, "uid"), -1, 0, UINT32_MAX - 1);
-    g->gid = at_int(r, at_member(r, at, "gid"), -1, 0, UINT32_MAX - 1);
-    if (at_member(r, at, "path").v || at_member(r, at, "sha256").v)
-        problem(r, at,
-                "core may not look at other users' programs, so \"path\" and \"sha256\" "
-                "would match nobody; give the agent a user of its own and select by \"uid\"");
-    g->attestable = g->uid >= 0 || g->gid >= 0;
-    if (!g->attestable)
-        problem(r, at, "names no selector; give uid, gid or both");
-}
-
 static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
 {
     g->name = str_dup(r->a, e->name);
     if (!conf_name_is_valid(g->name))
         problem(r, e->at, "an agent's name is made of letters, digits, - _ .");
-    g->uid = g->gid = -1;
+    conf_select_none(&g->select);
+    conf_select_none(&g->launch);
     if (!at_object(r, e->at, AGENT_MEMBERS))
         return;
     struct at owner = at_member(r, e->at, "owner");
@@ -99,13 +83,16 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     struct at assessed = at_member(r, e->at, "assessed");
     if (assessed.v && !clock_parse_date(at_str(r, assessed, (str){0}), &g->assessed_ms))
         problem(r, assessed, "must be a date such as \"2026-10-01\"");
-    read_selectors(r, at_member(r, e->at, "select"), g);
+    read_select(r, at_member(r, e->at, "select"), g);
+    read_launch(r, at_member(r, e->at, "launch"), g);
+    g->attestable = g->select.any || g->launch.any;
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
     read_agent_client(r, at_member(r, e->at, "client"), g);
     if (!g->attestable && !g->bearer)
         warning(r, e->at,
-                "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "
+                "can neither be attested (\"select\", \"launch\") nor use a token (\"bearer\": "
+                "true), so "
                 "it cannot come in");
 }
 
@@ -232,6 +219,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
                               str_fmt(r->a, "%.*s/agent.sock", STR(c->state_dir)));
     c->control_socket = at_path(r, at_member(r, sockets, "control"),
                                 str_fmt(r->a, "%.*s/control.sock", STR(c->state_dir)));
+    c->launch_socket = at_path(r, at_member(r, sockets, "launch"),
+                               str_fmt(r->a, "%.*s/launch.sock", STR(c->state_dir)));
     c->metrics_address = at_str(r, at_member(r, top, "metrics"), (str){0});
     if (c->metrics_address.n && !address_is_loopback(c->metrics_address))
         problem(r, at_member(r, top, "metrics"), "metrics are served on loopback only");

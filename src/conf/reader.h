@@ -64,6 +64,11 @@ void read_portal(struct reader *r, struct at at, struct conf *c);
 void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
 void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
 
+/* agents.NAME.select and .launch. In conf_select.c */
+void conf_select_none(struct conf_select *s);
+void read_select(struct reader *r, struct at at, struct conf_agent *g);
+void read_launch(struct reader *r, struct at at, struct conf_agent *g);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */

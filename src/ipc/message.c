@@ -1,8 +1,9 @@
 #include "ipc/message.h"
 #include "base/limits.h"
 
-static const char *const ROLES[ROLE_COUNT] = {"none",   "supervisor", "edge",   "core",   "keeper",
-                                              "runner", "workload",   "portal", "fetcher"};
+static const char *const ROLES[ROLE_COUNT] = {"none",    "supervisor", "edge",     "core",
+                                              "keeper",  "runner",     "workload", "portal",
+                                              "fetcher", "witness"};
 
 const char *role_name(enum role r)
 {
@@ -117,27 +118,60 @@ static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding
                                                STRF(struct msg_discover, run_voucher, VOUCHER_MAX),
                                                END};
 static const struct pack_field F_TEXT[] = {STRF(struct msg_text, text, 0), END};
+static const struct pack_field F_WORKLOAD_CONN[] = {
+    I64(struct msg_workload_conn, conn), STRF(struct msg_workload_conn, spiffe_id, 2048), END};
+static const struct pack_field F_WORKLOAD_END[] = {I64(struct msg_workload_end, conn), END};
+static const struct pack_field F_WORKLOAD_BUNDLES[] = {
+    STRF(struct msg_workload_bundles, bundles, 0), I64(struct msg_workload_bundles, refresh_s),
+    END};
+static const struct pack_field F_WORKLOAD_GIVEN[] = {
+    STRF(struct msg_workload_given, svid, 0), I64(struct msg_workload_given, not_after_s), END};
+static const struct pack_field F_WORKLOAD_REFUSED[] = {
+    U8(struct msg_workload_refused, kind), STRF(struct msg_workload_refused, text, TEXT_MAX), END};
+static const struct pack_field F_WORKLOAD_ASK[] = {I64(struct msg_workload_ask, conn),
+                                                   U8(struct msg_workload_ask, want),
+                                                   STRF(struct msg_workload_ask, of, 0), END};
+static const struct pack_field F_LOOK[] = {U8(struct msg_look, sha256), END};
+static const struct pack_field F_LOOKED[] = {STRF(struct msg_looked, path, TEXT_MAX),
+                                             STRF(struct msg_looked, sha256, DIGEST),
+                                             STRF(struct msg_looked, why, TEXT_MAX), END};
 static const struct pack_field F_RELEASE[] = {STRF(struct msg_release, voucher, VOUCHER_MAX), END};
 static const struct pack_field F_SECRET[] = {STRF(struct msg_secret, values, 0), END};
-static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwk, TEXT_MAX),
+static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwks, 0),
+                                           STRF(struct msg_keys, txn_jwks, 0),
                                            STRF(struct msg_keys, checkpoint_vkey, TEXT_MAX), END};
-static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, claims, TOKEN_MAX),
-                                                 END};
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
+<<<<<<< HEAD
 /* people */
 static const struct pack_field F_PEOPLE_ASK[] = {
     STRF(struct msg_people_ask, session, ID_MAX),
     STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
+=======
+/* The built-in issuer. */
+enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
+static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
+                                               STRF(struct msg_sign_jwt, claims, TOKEN_MAX), END};
+static const struct pack_field F_SIGN_X509[] = {STRF(struct msg_sign_x509, spiffe_id, SPIFFE_MAX),
+                                                STRF(struct msg_sign_x509, spki, SPKI_MAX),
+                                                I64(struct msg_sign_x509, life_s), END};
+static const struct pack_field F_SIGNED_X509[] = {STRF(struct msg_signed_x509, chain, 0),
+                                                  I64(struct msg_signed_x509, not_after_s), END};
+static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
+                                             STRF(struct msg_bundle, roots, 0),
+                                             I64(struct msg_bundle, sequence), END};
+>>>>>>> main
 
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
     SMALL = 32 << 10,
+    BUNDLE_MAX = 512 << 10,
 };
-#define B(role)  (1u << ROLE_##role)
-#define ANY_ROLE (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER))
+#define B(role) (1u << ROLE_##role)
+#define ANY_ROLE                                                                                   \
+    (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER) | B(WITNESS))
 #define S_PHASE  PHASE_SETUP
 #define R_PHASE  PHASE_RUN
 #define SR_PHASE (PHASE_SETUP | PHASE_RUN)
@@ -181,7 +215,6 @@ static const struct message TABLE[] = {
     {MSG_NO_SECRET, "no-secret", B(KEEPER), B(EDGE) | B(RUNNER), R_PHASE, SMALL, false, F_TEXT},
 
     {MSG_KEYS, "keys", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_KEYS},
-    {MSG_SIGN_TOKEN, "sign-token", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_TOKEN},
     {MSG_SIGNED_TOKEN, "signed-token", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
     {MSG_SIGN_CHECKPOINT, "sign-checkpoint", B(CORE), B(KEEPER), R_PHASE, SMALL, false,
      F_SIGN_CHECKPOINT},
@@ -191,12 +224,34 @@ static const struct message TABLE[] = {
 
     {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_CUT},
 
+<<<<<<< HEAD
     /* people */
     {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
     {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
+=======
+    {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
+    {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
+    {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},
+    {MSG_BUNDLE, "bundle", B(KEEPER), B(CORE), R_PHASE, BUNDLE_MAX, false, F_BUNDLE},
+    {MSG_WORKLOAD_CONN, "workload-conn", B(CORE), B(WORKLOAD), R_PHASE, SMALL, true,
+     F_WORKLOAD_CONN},
+    {MSG_WORKLOAD_END, "workload-end", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false, F_WORKLOAD_END},
+    {MSG_WORKLOAD_BUNDLES, "workload-bundles", B(CORE), B(WORKLOAD), R_PHASE, 1 << 20, false,
+     F_WORKLOAD_BUNDLES},
+    {MSG_WORKLOAD_GIVEN, "workload-given", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false,
+     F_WORKLOAD_GIVEN},
+    {MSG_WORKLOAD_REFUSED, "workload-refused", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false,
+     F_WORKLOAD_REFUSED},
+    {MSG_WORKLOAD_ASK, "workload-ask", B(WORKLOAD), B(CORE), R_PHASE, SMALL, false, F_WORKLOAD_ASK},
+    {MSG_WORKLOAD_CLOSED, "workload-closed", B(WORKLOAD), B(CORE), R_PHASE, SMALL, false,
+     F_WORKLOAD_END},
+
+    {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
+    {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
+>>>>>>> main
 };
 
-enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 96 };
+enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 160 };
 
 const struct message *message_table(size_t *n)
 {

@@ -16,6 +16,7 @@ enum role {
     ROLE_WORKLOAD,
     ROLE_PORTAL,
     ROLE_FETCHER,
+    ROLE_WITNESS,
     ROLE_COUNT,
 };
 const char *role_name(enum role r);
@@ -60,17 +61,35 @@ enum message_type {
     MSG_NO_SECRET,
     /* core <-> keeper */
     MSG_KEYS = 70,
-    MSG_SIGN_TOKEN,
-    MSG_SIGNED_TOKEN,
+    MSG_SIGNED_TOKEN = 72,
     MSG_SIGN_CHECKPOINT,
     MSG_SIGNED_CHECKPOINT,
     MSG_NOT_SIGNED,
     MSG_SECRETS_CHANGED,
     /* core -> runner */
     MSG_STOP_CHILD = 80,
+<<<<<<< HEAD
     /* people: portal -> core, and back */
     MSG_PEOPLE_ASK = 130,
     MSG_PEOPLE_ANSWER,
+=======
+    /* the built-in issuer: core <-> keeper */
+    MSG_SIGN_JWT = 90,
+    MSG_SIGN_X509,
+    MSG_SIGNED_X509,
+    MSG_BUNDLE,
+    /* core <-> workload: the SPIFFE Workload API */
+    MSG_WORKLOAD_CONN = 100,
+    MSG_WORKLOAD_END,
+    MSG_WORKLOAD_BUNDLES,
+    MSG_WORKLOAD_GIVEN,
+    MSG_WORKLOAD_REFUSED,
+    MSG_WORKLOAD_ASK,
+    MSG_WORKLOAD_CLOSED,
+    /* core <-> witness: program files of peers */
+    MSG_LOOK,
+    MSG_LOOKED,
+>>>>>>> main
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -83,6 +102,7 @@ enum listener_kind {
     LISTENER_RUNNER,
     LISTENER_WORKLOAD,
     LISTENER_PORTAL,
+    LISTENER_LAUNCH,
 };
 enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
 
@@ -95,14 +115,14 @@ struct msg_setup {
     str keeper_key; /* 32 bytes: MACs vouchers for the keeper (core, keeper) */
     str runner_key; /* 32 bytes: MACs vouchers for the runner (core, runner) */
     str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
-    str runner_socket;  /* path (edge, runner) */
-    str tls;            /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
-    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
-                         * the system's CAs, which hold where a binding's own are empty */
-    str seal_key;       /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
-    int64_t uid;        /* to become; -1: stay (roles started as root) */
-    int64_t child_uid;  /* of stdio children (runner); -1: stay */
-    int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
+    str runner_socket; /* path (edge, runner) */
+    str tls;           /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
+    str upstream_tls;  /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
+                        * the system's CAs, which hold where a binding's own are empty */
+    str seal_key;      /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
+    int64_t uid;       /* to become; -1: stay (roles started as root) */
+    int64_t child_uid; /* of stdio children (runner); -1: stay */
+    int64_t own_uid;   /* of the supervisor: an administrator on the control socket (core) */
     int64_t started_us; /* monotonic, when `ambit serve` began: for the start-up figure */
 };
 struct msg_listener {
@@ -237,22 +257,104 @@ struct msg_secret {
 };
 
 struct msg_keys {
-    str token_jwk;       /* public JWK of the task-token key */
+    str token_jwks;      /* JWK Set of all keys that task tokens verify with */
+    str txn_jwks;        /* the same for transaction tokens */
     str checkpoint_vkey; /* C2SP verifier key of the ledger */
-};
-struct msg_sign_token {
-    str claims; /* JSON */
 };
 struct msg_sign_checkpoint {
     int64_t size;
     str root; /* 32 bytes */
 };
 
+<<<<<<< HEAD
 /* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
  * the answer is the door's line. */
 struct msg_people_ask {
     str session; /* as the browser has it; empty: signed in as nobody */
     str line;
+=======
+/* ---- the built-in issuer ---- */
+
+/* What the keeper signs for core as a JWT. Each kind has a key, a type, a longest life and rules
+ * for its claims (role/keeper_sign.h). Answered by SIGNED_TOKEN or NOT_SIGNED. */
+enum sign_kind {
+    SIGN_NONE = 0,
+    SIGN_TASK_TOKEN, /* at+jwt (RFC 9068) */
+    SIGN_TXN,        /* txntoken+jwt */
+    SIGN_JWT_SVID,   /* JWT */
+    SIGN_WIT_SVID,   /* wit+jwt */
+    SIGN_KINDS,
+};
+struct msg_sign_jwt {
+    uint8_t kind; /* enum sign_kind */
+    str claims;   /* JSON */
+};
+struct msg_sign_x509 {
+    str spiffe_id;
+    str spki; /* DER of the public key */
+    int64_t life_s;
+};
+struct msg_signed_x509 {
+    str chain; /* DER, one after another, leaf first */
+    int64_t not_after_s;
+};
+struct msg_bundle {
+    str jwks;         /* the SPIFFE bundle document */
+    str roots;        /* its CA certificates, DER, one after another */
+    int64_t sequence; /* grows with every change */
+};
+
+/* ---- workload ---- */
+struct msg_workload_conn { /* with the connection's descriptor */
+    int64_t conn;
+    str spiffe_id;
+};
+struct msg_workload_end {
+    int64_t conn;
+};
+/* All of it each time. */
+struct msg_workload_bundles {
+    str bundles;       /* run of trust domain, its bundle as a SPIFFE bundle document; ours first */
+    int64_t refresh_s; /* refresh hint of our own */
+};
+enum workload_want {
+    WANT_NONE = 0,
+    WANT_CHECK, /* may this peer be served what is known already? */
+    WANT_X509,  /* of: SubjectPublicKeyInfo. Given: chain, not_after_s */
+    WANT_JWT,   /* of: run of audiences. Given: token, not_after_s */
+    WANT_WIT,   /* of: public JWK. Given: token, not_after_s */
+    WANT_VALID, /* of: SPIFFE ID of a token that is valid otherwise: is it revoked? */
+    WANT_COUNT,
+};
+struct msg_workload_ask {
+    int64_t conn;
+    uint8_t want;
+    str of;
+};
+struct msg_workload_given {
+    str svid;
+    int64_t not_after_s;
+};
+enum workload_refusal {
+    WORKLOAD_REFUSED_NONE = 0,
+    WORKLOAD_REFUSED_DENIED, /* this peer has no identity, now */
+    WORKLOAD_REFUSED_INPUT,  /* what it asked for is wrong */
+    WORKLOAD_REFUSED_LATER,  /* no signature to be had now */
+};
+struct msg_workload_refused {
+    uint8_t kind;
+    str text;
+};
+
+/* ---- witness ---- */
+struct msg_look { /* with a pidfd */
+    uint8_t sha256;
+};
+struct msg_looked {
+    str path;   /* of the program file; empty: none that counts */
+    str sha256; /* 32 bytes, if asked for */
+    str why;    /* what is missing above, and why */
+>>>>>>> main
 };
 
 /* One row of the table. */

@@ -1,5 +1,6 @@
 /* The core role: state, decisions, the record. This file wires the gate, the control door, the
  * store and the other roles together; each decision is made elsewhere (call/, door/admin). */
+#include "role/core_attest.h"
 #include "role/core_int.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -185,7 +186,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             on_catalog(c, &m.catalog);
             break;
         case MSG_CONN_CLOSED:
-            gate_conn_dropped(&c->gate, life, m.closed.conn);
+            core_agents_conn_closed(c, life, m.closed.conn);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -199,47 +200,52 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         role_kill_peer(chan, &err);
 }
 
-static bool take_keys(struct core *c, const struct msg_keys *m, struct err *err)
-{
-    ARENA_SCOPE struct arena a = {0};
-    const json *jwk;
-    struct key *key;
-    if (!json_read(&a, m->token_jwk, NULL, &jwk, err) || !key_from_jwk(jwk, &key, err))
-        return false;
-    struct key_id kid = key_id(key);
-    keyset_fini(&c->gate.token_keys);
-    if (!keyset_add(&c->gate.token_keys, key, key_id_str(&kid), err)) {
-        key_free(key);
-        return false;
-    }
-    c->vkey = str_dup(&c->env->arena, m->checkpoint_vkey);
-    c->token_jwk = str_dup(&c->env->arena, m->token_jwk);
-    c->admin.vkey = c->vkey;
-    c->admin.token_jwk = c->token_jwk;
-    return true;
-}
-
 static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
                               str payload)
 {
     union {
         struct msg_keys keys;
+        struct msg_bundle bundle;
+        struct msg_signed_x509 x509;
         struct msg_text text;
     } m = {0};
     struct err err;
     bool ok = message_unpack((enum message_type)type, payload, &m, &err);
-    if (ok && type == MSG_KEYS)
-        ok = take_keys(c, &m.keys, &err);
-    else if (ok && type == MSG_SIGNED_TOKEN)
-        core_on_signed(c, id, m.text.text, (str){0});
-    else if (ok && type == MSG_SIGNED_CHECKPOINT)
-        core_on_checkpoint(c, m.text.text);
-    else if (ok && type == MSG_NOT_SIGNED) {
-        core_on_signed(c, id, (str){0}, m.text.text);
-        if (c->publishing)
-            core_on_checkpoint_refused(c, m.text.text);
-    }
+    if (ok)
+        switch (type) {
+        case MSG_KEYS:
+            ok = core_on_keys(c, &m.keys, &err);
+            break;
+        case MSG_BUNDLE:
+            ok = core_on_bundle(c, &m.bundle, &err);
+            break;
+        case MSG_SIGNED_TOKEN:
+            core_on_signed_token(c, id, m.text.text);
+            break;
+        case MSG_SIGNED_X509:
+            core_on_signed_x509(c, id, &m.x509);
+            break;
+        case MSG_SIGNED_CHECKPOINT:
+            core_on_checkpoint(c, m.text.text);
+            break;
+        case MSG_NOT_SIGNED:
+            if (!core_on_not_signed(c, id, m.text.text) && c->publishing)
+                core_on_checkpoint_refused(c, m.text.text);
+            break;
+        default:
+            break;
+        }
     if (!ok)
+        role_kill_peer(chan, &err);
+}
+
+static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
+{
+    struct msg_looked m;
+    struct err err;
+    if (message_unpack(MSG_LOOKED, payload, &m, &err))
+        core_on_looked(c, id, &m);
+    else
         role_kill_peer(chan, &err);
 }
 
@@ -254,8 +260,13 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+<<<<<<< HEAD
     else if (peer == ROLE_PORTAL)
         core_portal_message(c, chan, type, id, payload);
+=======
+    else if (peer == ROLE_WITNESS)
+        on_witness_message(c, chan, id, payload);
+>>>>>>> main
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
@@ -266,8 +277,13 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+<<<<<<< HEAD
     } else if (peer == ROLE_PORTAL) {
         core_portal_peer(c, chan);
+=======
+    } else if (peer == ROLE_WITNESS) {
+        c->witness = chan;
+>>>>>>> main
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
@@ -286,17 +302,25 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
     if (peer == ROLE_KEEPER && c->keeper == chan) {
         c->keeper = NULL;
         core_signings_fail(c);
+        core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+<<<<<<< HEAD
     } else if (peer == ROLE_PORTAL && c->portal == chan) {
         core_portal_peer(c, NULL);
+=======
+    } else if (peer == ROLE_WITNESS && c->witness == chan) {
+        core_witness_lost(c);
+>>>>>>> main
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (c->edges[i].life == life)
                 c->edges[i] = (struct core_edge){0};
-        if (life)
+        if (life) {
+            core_agents_edge_lost(c, life);
             gate_edge_lost(&c->gate, life);
+        }
     }
 }
 
@@ -325,7 +349,11 @@ static void on_tick(void *owner)
     struct core *c = owner;
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
+<<<<<<< HEAD
     core_portal_tick(c, clock_wall_ms());
+=======
+    attest_tick(c);
+>>>>>>> main
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
@@ -355,7 +383,9 @@ static void on_drain(void *state)
     struct core *c = state;
     listener_close(c->control);
     listener_close(c->agents);
-    c->control = c->agents = NULL;
+    listener_close(c->launch);
+    listener_close(c->workload_listener);
+    c->control = c->agents = c->launch = c->workload_listener = NULL;
     c->drain_from_ms = loop_now_ms(c->env->loop);
     timer_start(&c->tick, c->env->loop, 0, drain_step, c);
 }
@@ -426,6 +456,8 @@ static bool listen_all(struct core *c, struct err *err)
             return false;
         if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
             return false;
+        if (l->kind == LISTENER_LAUNCH && !core_launch_listen(c, l->fd, err))
+            return false;
     }
     return true;
 }
@@ -434,15 +466,18 @@ static bool start_gate(struct core *c, struct err *err)
 {
     struct admin_out out = {.ctx = c,
                             .reply = core_reply,
-                            .sign_token = core_sign_token,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
                             .status = core_status,
                             .secrets_changed = on_secrets_changed};
     c->gate.conf = &c->env->conf;
     c->gate.scratch.max = STORE_LEAF_BYTES_MAX;
-    c->gate.out = (struct gate_out){
-        .ctx = c, .to_edge = to_edge, .to_all_edges = to_all_edges, .stop_children = stop_children};
+    c->gate.out = (struct gate_out){.ctx = c,
+                                    .to_edge = to_edge,
+                                    .to_all_edges = to_all_edges,
+                                    .stop_children = stop_children,
+                                    .sign_jwt = core_sign_jwt,
+                                    .sign_x509 = core_sign_x509};
     holds_init(&c->gate.holds);
     c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
@@ -460,6 +495,7 @@ static void *start(struct role_env *env, struct err *err)
     if (!c)
         abort();
     c->env = env;
+    list_init(&c->attests);
     c->asked_ms = ARENA_ARRAY(&env->arena, int64_t, env->conf.bindings_n + 1);
     if (!start_gate(c, err)) {
         free(c); /* the process ends with this error */

@@ -1,5 +1,6 @@
 /* core_int: the core role's state, shared by its files and nobody else. */
 #pragma once
+#include "base/list.h"
 #include "call/gate.h"
 #include "door/admin.h"
 #include "ledger/checkpoint.h"
@@ -15,6 +16,12 @@ struct core_edge {
     uint32_t life; /* the number the gate knows it by; 0: free slot */
     uint32_t index;
     struct chan *chan;
+};
+
+/* The own trust bundle, as the keeper gave it last; empty until then. */
+struct core_bundle {
+    struct buf jwks, roots;
+    int64_t sequence;
 };
 
 struct core {
@@ -33,13 +40,23 @@ struct core {
     bool publishing;
     int64_t ticks, drain_from_ms;
     struct listener *control, *agents;
+    /* attestation: core_attest.c, core_look.c, core_launch.c, core_workload.c */
+    struct chan *witness, *workload;
+    struct list attests; /* struct attest */
+    size_t attests_n;
+    struct map looks;          /* decimal request id -> struct looking */
+    struct map launches;       /* decimal pid -> struct launch */
+    struct map agent_conns;    /* decimal conn number -> struct agent_conn */
+    struct map workload_conns; /* decimal conn number -> struct workload_peer */
+    struct listener *launch, *workload_listener;
     struct map people; /* decimal conn number -> struct person_conn */
     struct chan *portal;
     struct map portal_asks; /* decimal conn number -> struct portal_ask */
     uint64_t next_conn;
     size_t next_edge;
     uint64_t checkpoints;
-    str vkey, token_jwk; /* in env->arena */
+    struct buf vkey; /* of the ledger, as the keeper gave it */
+    struct core_bundle bundle;
     struct map catalogs; /* binding -> itself, once its catalogue has been read */
     int64_t
         *asked_ms; /* by binding: when its tools were last asked for and not yet answered; 0: not */
@@ -52,13 +69,23 @@ uint64_t core_new_id(struct core *c);
 void core_discover(struct core *c,
                    uint32_t life); /* all that may be asked now; life 0: every edge */
 
-/* core_ledger.c: checkpoints and signatures, by the keeper */
-void core_sign_token(void *ctx, str claims, void (*done)(void *arg, str token, str why), void *arg);
-void core_on_signed(struct core *c, uint64_t id, str token, str why);
+/* core_sign.c: tokens and certificates, signed by the keeper (gate.h lends them to the gate) */
+void core_sign_jwt(void *ctx, enum sign_kind kind, str claims,
+                   void (*done)(void *arg, str token, str why), void *arg);
+void core_sign_x509(void *ctx, str spiffe_id, str spki, int64_t life_s,
+                    void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
+void core_on_signed_token(struct core *c, uint64_t id, str token);
+void core_on_signed_x509(struct core *c, uint64_t id, const struct msg_signed_x509 *m);
+bool core_on_not_signed(struct core *c, uint64_t id, str why); /* false: it was no such request */
+void core_signings_fail(struct core *c);                       /* the keeper is gone */
+MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err *err);
+MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
+
+/* core_ledger.c: checkpoints, signed by the keeper */
 void core_publish_later(struct core *c);
 void core_on_checkpoint(struct core *c, str note);
 void core_on_checkpoint_refused(struct core *c, str why);
-void core_signings_fail(struct core *c); /* the keeper is gone */
+void core_publishing_fails(struct core *c); /* the keeper is gone */
 
 /* core_people.c: the control socket */
 MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);
@@ -76,6 +103,8 @@ bool core_portal_reply(struct core *c, uint64_t conn, str line);
 
 /* core_agents.c: the agent socket, attested by the kernel */
 MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);
+void core_agents_edge_lost(struct core *c, uint32_t life);
+void core_agents_conn_closed(struct core *c, uint32_t life, int64_t conn); /* as an edge says it */
 
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);
