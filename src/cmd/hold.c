@@ -189,10 +189,10 @@ static bool get_bytes(struct cli *c, const json *e, str name, str *out)
            err_peer(&c->err, "the gateway's answer has no %.*s", STR(name));
 }
 
-static bool check_evidence(struct cli *c, const json *e)
+static bool check_evidence(struct cli *c, const json *of, const json *e)
 {
     struct evidence ev = {.statement = json_get_str(e, S("statement"))};
-    struct relying_party rp = {json_get_str(e, S("rpId")), json_get_str(e, S("origin"))};
+    struct relying_party rp = {json_get_str(of, S("rpId")), json_get_str(of, S("origin"))};
     return get_bytes(c, e, S("publicKey"), &ev.cose) &&
            get_bytes(c, e, S("authenticatorData"), &ev.assertion.authn_data) &&
            get_bytes(c, e, S("clientData"), &ev.assertion.client_data) &&
@@ -204,21 +204,30 @@ static int hold_evidence(struct cli *c)
 {
     struct buf params = {0}, out = {0};
     struct jw w = jw(&params);
-    const json *e;
+    const json *of, *e;
     jw_obj(&w);
     jw_kstr(&w, S("id"), c->args.pos[0]);
     jw_end_obj(&w);
-    if (!cli_call(c, S("evidence"), &params, &e))
+    if (!cli_call(c, S("evidence"), &params, &of))
         return EXIT_FAILED;
     if (c->json)
-        cli_print_json(e);
-    else
-        put_members(&out, e);
-    print_buf(stdout, &out);
-    if (!check_evidence(c, e))
+        cli_print_json(of);
+    if (json_count(json_get(of, S("evidence"))) == 0) {
+        err_notfound(&c->err, "no passkey signed a decision on %.*s", STR(c->args.pos[0]));
         return cli_failed(c);
+    }
+    for (struct json_iter it = json_iter(json_get(of, S("evidence"))); json_next(&it, NULL, &e);) {
+        if (!check_evidence(c, of, e)) {
+            buf_fini(&out);
+            return cli_failed(c);
+        }
+        put_members(&out, e);
+        buf_put(&out, S("the signature is good: this passkey signed exactly this statement\n"));
+    }
     if (!c->json)
-        printf("the signature is good: this passkey signed exactly this statement\n");
+        print_buf(stdout, &out);
+    else
+        buf_fini(&out);
     return 0;
 }
 

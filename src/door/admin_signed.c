@@ -1,6 +1,7 @@
 /* Signed decisions: the statement, by an operator's key or by a passkey, and what is kept of it. */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/limits.h"
 #include "crypto/key.h"
 #include "door/admin_int.h"
 
@@ -102,9 +103,32 @@ void passkey_used(struct people *p, const struct passkey_use *u, int64_t now_ms)
 
 /* ---- what was kept ---- */
 
-static void put_bytes(struct jw *w, struct arena *a, str name, str bytes)
+struct evidence_walk {
+    struct jw *w;
+    struct arena *a;
+};
+
+static void put_bytes(struct evidence_walk *ew, str name, str bytes)
 {
-    jw_kstr(w, name, base64url_dup(a, bytes));
+    jw_kstr(ew->w, name, base64url_dup(ew->a, bytes));
+}
+
+static bool write_evidence(void *arg, const struct store_evidence *e)
+{
+    struct evidence_walk *ew = arg;
+    struct jw *w = ew->w;
+    char at[CLOCK_TEXT_SIZE];
+    jw_obj(w);
+    jw_kstr(w, S("person"), e->person);
+    jw_kstr(w, S("at"), clock_text(e->at_ms, at));
+    jw_kstr(w, S("statement"), e->statement);
+    put_bytes(ew, S("publicKey"), e->public_key);
+    put_bytes(ew, S("credential"), e->credential);
+    put_bytes(ew, S("authenticatorData"), e->authn_data);
+    put_bytes(ew, S("clientData"), e->client_data);
+    put_bytes(ew, S("signature"), e->signature);
+    jw_end_obj(w);
+    return true;
 }
 
 /* By the id of a hold or a consent. Everything that is needed to check it elsewhere. */
@@ -112,28 +136,24 @@ void on_evidence(struct request *r)
 {
     struct err err;
     str id;
-    struct store_evidence e;
-    char at[CLOCK_TEXT_SIZE];
-    if (!param_str(r, S("id"), &id, &err) ||
-        !store_read_evidence(store_view(r->g->store), r->a, id, &e, &err)) {
-        answer_error(r, &err);
-        return;
-    }
-    struct buf b = {0};
+    struct buf b = {.max = HTTP_ANSWER_BYTES_MAX};
     struct jw w = jw(&b);
-    jw_obj(&w);
-    jw_kstr(&w, S("id"), e.id);
-    jw_kstr(&w, S("person"), e.person);
-    jw_kstr(&w, S("at"), clock_text(e.at_ms, at));
-    jw_kstr(&w, S("statement"), e.statement);
-    jw_kstr(&w, S("rpId"), r->g->people.rp.id);
-    jw_kstr(&w, S("origin"), r->g->people.rp.origin);
-    put_bytes(&w, r->a, S("publicKey"), e.public_key);
-    put_bytes(&w, r->a, S("credential"), e.credential);
-    put_bytes(&w, r->a, S("authenticatorData"), e.authn_data);
-    put_bytes(&w, r->a, S("clientData"), e.client_data);
-    put_bytes(&w, r->a, S("signature"), e.signature);
-    jw_end_obj(&w);
-    answer_text(r, buf_str(&b));
+    struct evidence_walk ew = {&w, r->a};
+    bool ok = param_str(r, S("id"), &id, &err);
+    if (ok) {
+        jw_obj(&w);
+        jw_kstr(&w, S("id"), id);
+        jw_kstr(&w, S("rpId"), r->g->people.rp.id);
+        jw_kstr(&w, S("origin"), r->g->people.rp.origin);
+        jw_key(&w, S("evidence"));
+        jw_arr(&w);
+        ok = store_read_evidence(store_view(r->g->store), id, write_evidence, &ew, &err);
+        jw_end_arr(&w);
+        jw_end_obj(&w);
+    }
+    if (ok)
+        answer_text(r, buf_str(&b));
+    else
+        answer_error(r, &err);
     buf_fini(&b);
 }
