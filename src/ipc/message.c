@@ -113,6 +113,11 @@ static const struct pack_field F_SESSION_ANSWER[] = {
 static const struct pack_field F_CONN[] = {I64(struct msg_conn, conn),
                                            STRF(struct msg_conn, agent, NAME_MAX_BYTES), END};
 static const struct pack_field F_CUT[] = {STRF(struct msg_cut, task, ID_MAX), END};
+static const struct pack_field F_CUT_DONE[] = {U32(struct msg_cut_done, streams),
+                                               U32(struct msg_cut_done, calls), END};
+static const struct pack_field F_STOP_CHILD[] = {STRF(struct msg_stop_child, task, ID_MAX),
+                                                 U8(struct msg_stop_child, at_once), END};
+static const struct pack_field F_CHILD_STOPPED[] = {U32(struct msg_child_stopped, programs), END};
 static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding, NAME_MAX_BYTES),
                                                STRF(struct msg_discover, voucher, VOUCHER_MAX),
                                                STRF(struct msg_discover, run_voucher, VOUCHER_MAX),
@@ -219,7 +224,7 @@ static const struct message TABLE[] = {
     {MSG_NOT_SIGNED, "not-signed", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
     {MSG_SECRETS_CHANGED, "secrets-changed", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_EMPTY},
 
-    {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_CUT},
+    {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_STOP_CHILD},
 
     /* people */
     {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
@@ -243,9 +248,14 @@ static const struct message TABLE[] = {
 
     {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
     {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
+
+    /* revocation */
+    {MSG_CUT_DONE, "cut-done", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_CUT_DONE},
+    {MSG_CHILD_STOPPED, "child-stopped", B(RUNNER), B(CORE), R_PHASE, SMALL, false,
+     F_CHILD_STOPPED},
 };
 
-enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 160 };
+enum { TABLE_N = sizeof TABLE / sizeof TABLE[0] };
 
 const struct message *message_table(size_t *n)
 {

@@ -68,11 +68,6 @@ enum message_type {
     MSG_SECRETS_CHANGED,
     /* core -> runner */
     MSG_STOP_CHILD = 80,
-<<<<<<< HEAD
-    /* people: portal -> core, and back */
-    MSG_PEOPLE_ASK = 130,
-    MSG_PEOPLE_ANSWER,
-=======
     /* the built-in issuer: core <-> keeper */
     MSG_SIGN_JWT = 90,
     MSG_SIGN_X509,
@@ -89,7 +84,12 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
->>>>>>> main
+    /* people: portal -> core, and back */
+    MSG_PEOPLE_ASK = 130,
+    MSG_PEOPLE_ANSWER,
+    /* revocation: edge -> core, runner -> core */
+    MSG_CUT_DONE = 140,
+    MSG_CHILD_STOPPED = 141,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -172,6 +172,7 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
+    int64_t rows, tokens; /* of the answer, as it says itself */
     int64_t upstream_us;
     str result_digest; /* 32 bytes or empty */
     str error;         /* for the record; no payload */
@@ -240,6 +241,19 @@ struct msg_conn {
 struct msg_cut {
     str task;
 };
+/* Revocation. A CUT or STOP_CHILD whose request id is not 0 is acknowledged under that id, once
+ * everything of the task is gone. */
+struct msg_cut_done {
+    uint32_t streams; /* open event streams that were ended */
+    uint32_t calls;   /* calls in flight that were ended, streams among them */
+};
+struct msg_stop_child {
+    str task;
+    uint8_t at_once; /* no time to end in order: it is killed */
+};
+struct msg_child_stopped {
+    uint32_t programs;
+};
 struct msg_discover {
     str binding;
     str voucher;
@@ -266,13 +280,6 @@ struct msg_sign_checkpoint {
     str root; /* 32 bytes */
 };
 
-<<<<<<< HEAD
-/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
- * the answer is the door's line. */
-struct msg_people_ask {
-    str session; /* as the browser has it; empty: signed in as nobody */
-    str line;
-=======
 /* ---- the built-in issuer ---- */
 
 /* What the keeper signs for core as a JWT. Each kind has a key, a type, a longest life and rules
@@ -354,7 +361,15 @@ struct msg_looked {
     str path;   /* of the program file; empty: none that counts */
     str sha256; /* 32 bytes, if asked for */
     str why;    /* what is missing above, and why */
->>>>>>> main
+};
+
+/* ---- people ---- */
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
 };
 
 /* One row of the table. */

@@ -21,8 +21,8 @@ struct list_of {
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
     str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, method, name,
-        owner, policy, reason, request, result, software, state, status, task, tool, type;
+        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
+        owner, policy, reason, receipt, request, result, software, state, status, task, tool, type;
     struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
         recovered, time, version;
     struct list_of parents, policies;
@@ -64,6 +64,7 @@ static const struct {
     F(TEXT, "hold", hold),
     F(TEXT, "instance", instance),
     F(TEXT, "key", key),
+    F(TEXT, "kind", kind),
     F(NUMBER, "latency_us", latency_us),
     F(TEXT, "method", method),
     F(TEXT, "name", name),
@@ -73,6 +74,7 @@ static const struct {
     F(TEXT, "policy", policy),
     F(NUMBER, "policy_version", policy_version),
     F(TEXT, "reason", reason),
+    F(TEXT, "receipt", receipt),
     F(NUMBER, "recovered", recovered),
     F(TEXT, "request", request),
     F(TEXT, "result", result),
@@ -240,7 +242,8 @@ str record_task_open(struct buf *out, const struct record_task_open *r)
     struct fields f = {.grants = r->grants,
                        .deadline = NUM(r->deadline_ms),
                        .calls = NUM(r->calls),
-                       .by = r->opened_by};
+                       .by = r->opened_by,
+                       .state = r->state};
     set_chain(&f, &r->chain);
     return put(out, S("task_open"), r->time_ms, &f);
 }
@@ -253,6 +256,27 @@ str record_task_close(struct buf *out, const struct record_task_close *r)
                        .budget_left = NUM(r->calls_left)};
     set_chain(&f, &r->chain);
     return put(out, S("task_close"), r->time_ms, &f);
+}
+
+str record_task_change(struct buf *out, const struct record_task_change *r)
+{
+    struct fields f = {.state = r->state, .by = r->by, .reason = r->reason};
+    if (r->deadline_ms)
+        f.deadline = NUM(r->deadline_ms);
+    set_chain(&f, &r->chain);
+    return put(out, S("task_change"), r->time_ms, &f);
+}
+
+str record_agent_change(struct buf *out, const struct record_agent_change *r)
+{
+    struct fields f = {.agent = r->agent, .state = r->state, .by = r->by, .reason = r->reason};
+    return put(out, S("agent_change"), r->time_ms, &f);
+}
+
+str record_shared_use(struct buf *out, const struct record_shared_use *r)
+{
+    struct fields f = {.agent = r->agent, .owner = r->owner, .reason = r->reason};
+    return put(out, S("shared_use"), r->time_ms, &f);
 }
 
 str record_delegation(struct buf *out, const struct record_delegation *r)
@@ -398,4 +422,23 @@ void record_digest(str bytes, struct record_commitment *out)
 {
     struct hash h = sha256(bytes);
     put_hash(&h, out);
+}
+
+/* ---- revocation ---- */
+
+str record_revocation(struct buf *out, const struct record_revocation *r)
+{
+    struct fields f = {.receipt = r->receipt,
+                       .kind = r->kind,
+                       .name = r->name,
+                       .by = r->by,
+                       .reason = r->reason};
+    return put(out, S("revocation"), r->time_ms, &f);
+}
+
+str record_receipt(struct buf *out, const struct record_receipt *r)
+{
+    struct fields f = {
+        .receipt = r->receipt, .task = r->task, .digest = r->digest, .status = r->status};
+    return put(out, S("receipt"), r->time_ms, &f);
 }

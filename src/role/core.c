@@ -68,7 +68,7 @@ static void stop_children(void *ctx, str task)
 {
     struct core *c = ctx;
     if (c->runner)
-        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_cut){task});
+        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_stop_child){.task = task});
 }
 
 /* ---- discovery: edges fetch the tools of upstreams ----
@@ -260,13 +260,10 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
-<<<<<<< HEAD
     else if (peer == ROLE_PORTAL)
         core_portal_message(c, chan, type, id, payload);
-=======
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
->>>>>>> main
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
@@ -277,13 +274,10 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
-<<<<<<< HEAD
     } else if (peer == ROLE_PORTAL) {
         core_portal_peer(c, chan);
-=======
     } else if (peer == ROLE_WITNESS) {
         c->witness = chan;
->>>>>>> main
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
@@ -305,13 +299,10 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
-<<<<<<< HEAD
     } else if (peer == ROLE_PORTAL && c->portal == chan) {
         core_portal_peer(c, NULL);
-=======
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
->>>>>>> main
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
@@ -349,11 +340,8 @@ static void on_tick(void *owner)
     struct core *c = owner;
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
-<<<<<<< HEAD
     core_portal_tick(c, clock_wall_ms());
-=======
     attest_tick(c);
->>>>>>> main
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
