@@ -32,7 +32,7 @@ static void on_answer_now(void *arg, const struct closing *c)
 static void begin(struct request *r, struct close_order *o)
 {
     str reason = json_get_str(r->params, S("reason"));
-    o->reason = reason.n ? str_take(reason, CLOSE_REASON_BYTES_MAX) : S("asked for by a person");
+    o->reason = reason.n ? str_take(reason, CLOSE_REASON_BYTES_MAX) : S("closed by a person");
     o->by = who_is(r);
     o->arg = later_new(r, NULL);
     if (json_bool(json_get(r->params, S("wait"))))
@@ -60,25 +60,22 @@ static bool may_close_task(struct request *r, str id, struct err *err)
     if (!t)
         return err_notfound(err, "there is no task %.*s in memory; `ambit trace` reads older ones",
                             STR(str_take(id, 40)));
-    if (!is(r, t->owner) && !is_administrator(r))
-        return err_denied(err, "task %s is %.*s's; its owner or an administrator closes it",
-                          t->id.s, STR(t->owner));
+    if (!may_do(r, S("close_task"), t, NULL, err))
+        return false;
     if (!task_state_is_open(t->state))
         return err_input(err, "task %s is %.*s already; `ambit task receipt %s` shows how it ended",
                          t->id.s, STR(task_state_name(t->state)), t->id.s);
     return true;
 }
 
+/* Who may suspend an agent may end what it does. */
 static bool may_close_agent(struct request *r, str name, struct err *err)
 {
-    const struct conf_agent *agent = conf_agent(r->g->conf, name);
-    if (!agent && !is_administrator(r))
-        return err_notfound(err, "there is no agent \"%.*s\" in the configuration",
-                            STR(str_take(name, 64)));
-    if (!is_administrator(r) && !is(r, agent->owner))
-        return err_denied(err, "agent %.*s is %.*s's; its owner or an administrator revokes it",
-                          STR(agent->name), STR(agent->owner));
-    return true;
+    const struct agent *agent = agents_find(&r->g->agents, name);
+    if (agent)
+        return may_do(r, S("suspend"), NULL, agent, err);
+    return err_notfound(err, "there is no agent \"%.*s\" in the configuration",
+                        STR(str_take(name, 64)));
 }
 
 static bool may_close_owner(struct request *r, str name, struct err *err)
