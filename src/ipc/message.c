@@ -81,11 +81,16 @@ static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
                                            STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
                                               STRF(struct msg_session, version, ID_MAX), END};
-static const struct pack_field F_OUTCOME[] = {
-    STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
-    U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
-    I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
-    STRF(struct msg_outcome, error, TEXT_MAX), END};
+static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_MAX),
+                                              U8(struct msg_outcome, status),
+                                              U32(struct msg_outcome, http_status),
+                                              I64(struct msg_outcome, bytes),
+                                              I64(struct msg_outcome, rows),
+                                              I64(struct msg_outcome, tokens),
+                                              I64(struct msg_outcome, upstream_us),
+                                              STRF(struct msg_outcome, result_digest, DIGEST),
+                                              STRF(struct msg_outcome, error, TEXT_MAX),
+                                              END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
                                               STRF(struct msg_catalog, definitions, 0),
                                               STRF(struct msg_catalog, error, TEXT_MAX), END};

@@ -243,6 +243,14 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
         role_kill_peer(chan, &err);
 }
 
+static void on_workload_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                                str payload)
+{
+    struct err err;
+    if (!core_on_workload(c, type, id, payload, &err))
+        role_kill_peer(chan, &err);
+}
+
 static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
 {
     struct msg_looked m;
@@ -264,6 +272,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_WORKLOAD)
+        on_workload_message(c, chan, type, id, payload);
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
 }
@@ -278,6 +288,8 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         c->runner = chan;
     } else if (peer == ROLE_WITNESS) {
         c->witness = chan;
+    } else if (peer == ROLE_WORKLOAD) {
+        core_workload_peer(c, chan);
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
@@ -302,6 +314,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         c->runner = NULL;
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
+    } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
+        core_workload_lost(c);
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
@@ -441,6 +455,8 @@ static bool listen_all(struct core *c, struct err *err)
         if (l->kind == LISTENER_CONTROL && !core_people_listen(c, l->fd, err))
             return false;
         if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
+            return false;
+        if (l->kind == LISTENER_WORKLOAD && !core_workload_listen(c, l->fd, err))
             return false;
         if (l->kind == LISTENER_LAUNCH && !core_launch_listen(c, l->fd, err))
             return false;

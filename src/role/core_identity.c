@@ -31,6 +31,7 @@ void core_bundle_changed(struct core *c)
     for (size_t i = 0; i < CORE_EDGES_MAX; i++)
         if (c->edges[i].life)
             core_send_trust(c, c->edges[i].chan);
+    core_workload_bundles(c);
 }
 
 /* ---- the SVID of a bundle endpoint ---- */
