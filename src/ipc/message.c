@@ -153,6 +153,10 @@ static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwks, 0),
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
+/* people */
+static const struct pack_field F_PEOPLE_ASK[] = {
+    STRF(struct msg_people_ask, session, ID_MAX),
+    STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
 /* The built-in issuer. */
 enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
 static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
@@ -241,6 +245,9 @@ static const struct message TABLE[] = {
 
     {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_STOP_CHILD},
 
+    /* people */
+    {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
+    {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
     {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},

@@ -89,6 +89,9 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
+    /* people: portal -> core, and back */
+    MSG_PEOPLE_ASK = 130,
+    MSG_PEOPLE_ANSWER,
     /* revocation: edge -> core, runner -> core */
     MSG_CUT_DONE = 140,
     MSG_CHILD_STOPPED = 141,
@@ -388,6 +391,15 @@ struct msg_looked {
     str path;   /* of the program file; empty: none that counts */
     str sha256; /* 32 bytes, if asked for */
     str why;    /* what is missing above, and why */
+};
+
+/* ---- people ---- */
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
 };
 
 /* One row of the table. */
