@@ -16,7 +16,7 @@ static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "conn
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
 static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
                                             "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", NULL};
+                                            "ambit",    "delegates", "introspects", NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -92,6 +92,7 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     g->model = at_str(r, at_member(r, e->at, "model"), (str){0});
     g->suspended = at_bool(r, at_member(r, e->at, "suspended"), false);
     g->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
+    g->introspects = at_bool(r, at_member(r, e->at, "introspects"), false);
     struct at assessed = at_member(r, e->at, "assessed");
     if (assessed.v && !clock_parse_date(at_str(r, assessed, (str){0}), &g->assessed_ms))
         problem(r, assessed, "must be a date such as \"2026-10-01\"");
