@@ -73,6 +73,7 @@ want_run() {
 	want libsqlite3-dev have_library sqlite3
 	want libseccomp-dev have_library libseccomp
 	want libnghttp2-dev have_library libnghttp2
+	want libfido2-dev have_library libfido2
 	want xz-utils have_command xz
 	want ca-certificates test -s /etc/ssl/certs/ca-certificates.crt
 	have_node 18 || missing+=(nodejs npm)
@@ -92,6 +93,7 @@ want_test() {
 	want openssl have_command openssl
 	want procps have_command ps
 	want nginx have_command nginx
+	want chromium have_command chromium
 }
 
 want_bench() {

@@ -244,11 +244,12 @@ static struct cedar_value roles_of(struct arena *a, const struct conf_person *pe
         const char *name;
     } roles[] = {{ROLE_OWNER, "owner"},
                  {ROLE_APPROVER, "approver"},
+                 {ROLE_REVIEWER, "reviewer"},
                  {ROLE_AUDITOR, "auditor"},
                  {ROLE_ADMINISTRATOR, "administrator"}};
-    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 4);
+    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 5);
     size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         if (person->roles & roles[i].bit)
             items[n++] = cedar_string(str_z(roles[i].name));
     return cedar_set_of(items, n);

@@ -24,6 +24,7 @@ static void write_person(struct jw *w, const struct conf_person *p)
         const char *name;
     } roles[] = {{ROLE_OWNER, "owner"},
                  {ROLE_APPROVER, "approver"},
+                 {ROLE_REVIEWER, "reviewer"},
                  {ROLE_AUDITOR, "auditor"},
                  {ROLE_ADMINISTRATOR, "administrator"}};
     jw_key(w, p->name);

@@ -36,12 +36,14 @@ enum person_role {
     ROLE_APPROVER = 1 << 1,
     ROLE_AUDITOR = 1 << 2,
     ROLE_ADMINISTRATOR = 1 << 3,
+    ROLE_REVIEWER = 1 << 4, /* of what widens reach */
 };
 
 struct conf_person {
     str name;
     unsigned roles; /* enum person_role */
     int64_t uid;    /* the kernel's word on the control socket; -1: known by operator key only */
+    str oidc_issuer, oidc_sub; /* who they are at the login provider; empty: not known there */
 };
 
 struct conf_agent {
@@ -58,6 +60,8 @@ struct conf_agent {
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
+    str *redirect_uris; /* where a browser may be sent with a code; none: no authorization code */
+    size_t redirect_uris_n;
 };
 
 /* A header or environment variable sent upstream. */
@@ -132,7 +136,10 @@ struct conf_listener {
 struct conf_portal {
     str address; /* empty: off */
     str origin;  /* as browsers see it: "https://ambit.example.org" */
+    str rp_id;   /* its host: to whom passkeys belong */
     str cert_file, key_file;
+    str login_issuer, login_client, login_name; /* OpenID provider; empty: passkeys only */
+    int64_t login_max_age_s;                    /* 0: any sign-in there will do */
 };
 
 struct conf {

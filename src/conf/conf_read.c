@@ -13,10 +13,11 @@ static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key",
                                              "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
-static const char *const PERSON_MEMBERS[] = {"roles", "uid", NULL};
+static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
 static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
                                             "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", "introspects", NULL};
+                                            "ambit",    "delegates", "client", "introspects",
+                                            NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {
@@ -25,7 +26,8 @@ static const struct {
 } PERSON_ROLES[] = {{"owner", ROLE_OWNER},
                     {"approver", ROLE_APPROVER},
                     {"auditor", ROLE_AUDITOR},
-                    {"administrator", ROLE_ADMINISTRATOR}};
+                    {"administrator", ROLE_ADMINISTRATOR},
+                    {"reviewer", ROLE_REVIEWER}};
 
 static unsigned role_bit(str s)
 {
@@ -44,6 +46,7 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     if (!at_object(r, e->at, PERSON_MEMBERS))
         return;
     p->uid = at_int(r, at_member(r, e->at, "uid"), -1, 0, UINT32_MAX - 1);
+    read_person_oidc(r, at_member(r, e->at, "oidc"), p);
     str *roles = NULL;
     size_t n = 0;
     struct at at = at_member(r, e->at, "roles");
@@ -51,7 +54,9 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
     for (size_t i = 0; i < n; i++) {
         unsigned bit = role_bit(roles[i]);
         if (!bit)
-            problem(r, at, "\"%.*s\" is no role; known: owner, approver, auditor, administrator",
+            problem(r, at,
+                    "\"%.*s\" is no role; known: owner, approver, reviewer, "
+                    "auditor, administrator",
                     STR(roles[i]));
         p->roles |= bit;
     }
@@ -99,6 +104,7 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
+    read_agent_client(r, at_member(r, e->at, "client"), g);
     if (!g->attestable && !g->bearer)
         warning(r, e->at,
                 "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "

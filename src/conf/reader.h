@@ -57,9 +57,12 @@ bool each_next(struct each *e);
 /* "127.0.0.1:8931" and the like. In conf_read.c */
 bool address_is_loopback(str address);
 
-/* "identity" and "portal". In conf_identity.c */
+/* "identity". In conf_identity.c */
 void read_identity(struct reader *r, struct at at, struct conf *c);
+/* "portal", people.NAME.oidc, agents.NAME.client. In conf_portal.c */
 void read_portal(struct reader *r, struct at at, struct conf *c);
+void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
+void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
 
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);

@@ -1,4 +1,4 @@
-#include "crypto/jws.h"
+#include "crypto/jws_int.h"
 #include "base/hex.h"
 
 /* ---- signing ---- */
@@ -72,12 +72,7 @@ bool jws_sign(const struct key *key, str kid, str typ, str payload, struct buf *
 
 /* ---- verifying ---- */
 
-struct parts {
-    str header, payload, sig; /* decoded */
-    str signed_text;          /* header.payload as sent */
-};
-
-static bool split(struct arena *a, str token, struct parts *out, struct err *err)
+bool jws_split(struct arena *a, str token, struct jws_parts *out, struct err *err)
 {
     if (token.n > JWS_BYTES_MAX)
         return err_limit(err, "token over %d bytes", JWS_BYTES_MAX);
@@ -90,8 +85,6 @@ static bool split(struct arena *a, str token, struct parts *out, struct err *err
     if (!base64url_decode(a, head, &out->header) || !base64url_decode(a, body, &out->payload) ||
         !base64url_decode(a, sig, &out->sig))
         return err_input(err, "token: not base64url");
-    if (out->sig.n != SIG_LEN)
-        return err_input(err, "token: a signature has %d bytes", SIG_LEN);
     out->signed_text = str_take(token, head.n + 1 + body.n);
     return true;
 }
@@ -122,7 +115,7 @@ static bool member_is_allowed(str name, const json *value, bool proof)
     return false;
 }
 
-static bool read_header(struct arena *a, str text, bool proof, const json **out, struct err *err)
+bool jws_header(struct arena *a, str text, bool proof, const json **out, struct err *err)
 {
     const struct json_limits limits = {
         .bytes_max = JWS_HEADER_BYTES_MAX, .depth_max = 3, .values_max = 64};
@@ -135,13 +128,11 @@ static bool read_header(struct arena *a, str text, bool proof, const json **out,
     for (struct json_iter it = json_iter(header); json_next(&it, &name, &value);)
         if (!member_is_allowed(name, value, proof))
             return err_input(err, "token header: a member that is not allowed, or not of its type");
-    if (!str_eq(json_get_str(header, S("alg")), S("ES256")))
-        return err_input(err, "token header: alg is not ES256");
     *out = header;
     return true;
 }
 
-static bool typ_matches(const json *typ, str demand)
+bool jws_typ_matches(const json *typ, str demand)
 {
     if (demand.n == 0)
         return false;
@@ -157,17 +148,23 @@ static bool typ_matches(const json *typ, str demand)
     return false;
 }
 
-static bool open_token(struct arena *a, str token, str typ, bool proof, struct parts *parts,
+static bool open_token(struct arena *a, str token, str typ, bool proof, struct jws_parts *parts,
                        const json **header, struct err *err)
 {
-    if (!split(a, token, parts, err) || !read_header(a, parts->header, proof, header, err))
+    if (!jws_split(a, token, parts, err))
         return false;
-    if (!typ_matches(json_get(*header, S("typ")), typ))
+    if (parts->sig.n != SIG_LEN)
+        return err_input(err, "token: a signature has %d bytes", SIG_LEN);
+    if (!jws_header(a, parts->header, proof, header, err))
+        return false;
+    if (!str_eq(json_get_str(*header, S("alg")), S("ES256")))
+        return err_input(err, "token header: alg is not ES256");
+    if (!jws_typ_matches(json_get(*header, S("typ")), typ))
         return err_input(err, "token header: typ is not the one wanted here");
     return true;
 }
 
-static struct jws result(const json *header, const struct parts *parts, const struct key *key)
+static struct jws result(const json *header, const struct jws_parts *parts, const struct key *key)
 {
     return (struct jws){.typ = json_get_str(header, S("typ")),
                         .kid = json_get_str(header, S("kid")),
@@ -186,7 +183,7 @@ static const struct key *pick(const struct keyset *set, const json *header)
 bool jws_verify(struct arena *a, str token, const struct keyset *set, str typ, struct jws *out,
                 struct err *err)
 {
-    struct parts parts;
+    struct jws_parts parts;
     const json *header;
     if (!open_token(a, token, typ, false, &parts, &header, err))
         return false;
@@ -202,7 +199,7 @@ bool jws_verify(struct arena *a, str token, const struct keyset *set, str typ, s
 bool jws_verify_proof(struct arena *a, str token, str typ, struct jws *out, struct key **out_key,
                       struct err *err)
 {
-    struct parts parts;
+    struct jws_parts parts;
     const json *header;
     if (!open_token(a, token, typ, true, &parts, &header, err))
         return false;

@@ -1,5 +1,6 @@
 /* Project Wycheproof's vectors, read from the folder of third-party test data. */
 #include "crypto/crypto_test.h"
+#include "crypto/foreign.h"
 #include "crypto/note.h"
 
 /* The parsed file, or NULL (and the test is skipped) where it is absent. */
@@ -128,6 +129,94 @@ static void test_jwk(void **state)
     assert_int_equal(n, 26);
 }
 
+/* ---- keys of others ---- */
+
+static bool foreign_set_of(const json *jwk, bool jwk_set, struct foreign_keys *set)
+{
+    static const struct foreign_rules rules = {.algorithms = JWA_SET_ALL};
+    struct buf b = {0};
+    struct err err = {0};
+    buf_put(&b, jwk_set ? S("") : S("{\"keys\":["));
+    json_write(&b, jwk);
+    buf_put(&b, jwk_set ? S("") : S("]}"));
+    bool ok = foreign_keys_read(buf_str(&b), &rules, set, &err);
+    buf_fini(&b);
+    return ok;
+}
+
+static bool foreign_verifies(const json *test, const struct foreign_keys *set)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err = {0};
+    struct jws jws;
+    return foreign_verify(&a, json_get_str(test, S("jws")), set, S("JWT|"), &jws, &err);
+}
+
+/* Every verdict under an asymmetric key as the file says. Refused beyond that: what it takes from
+ * RFC 7520 and gives a key whose alg is not its token's (PS256 for PS384; "ES521", which does not
+ * exist, for ES512), and HMAC. */
+static void test_foreign_jws(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const json *root = load(&a, "json_web_signature_test.json"), *group, *t;
+    if (!root)
+        skip_file(&a);
+    int n = 0, valid = 0, symmetric = 0;
+    for (struct json_iter g = json_iter(json_get(root, S("testGroups")));
+         json_next(&g, NULL, &group);) {
+        const json *jwk = json_get(group, S("public"));
+        jwk = jwk ? jwk : json_get(group, S("private"));
+        bool oct = str_eq(json_get_str(jwk, S("kty")), S("oct"));
+        str alg = json_get_str(jwk, S("alg"));
+        struct foreign_keys set = {0};
+        assert_int_equal(foreign_set_of(jwk, false, &set), !oct);
+        for (struct json_iter i = json_iter(json_get(group, S("tests")));
+             json_next(&i, NULL, &t);) {
+            bool mislabelled =
+                str_eq(json_get_str(t, S("comment")), S("Figure20")) || str_eq(alg, S("ES521"));
+            bool want = wants_valid(t) && !oct && !mislabelled;
+            if (foreign_verifies(t, &set) != want)
+                fail_msg("tcId %lld: want %d", tc(t), want);
+            n += !oct;
+            symmetric += oct;
+            valid += want;
+        }
+        foreign_keys_fini(&set);
+    }
+    printf("JWS of others: %d verdicts right (%d valid), %d HMAC refused\n", n, valid, symmetric);
+    assert_true(valid == 32 && n + symmetric == 401);
+}
+
+static void test_foreign_jwk(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const json *root = load(&a, "json_web_key_test.json"), *group, *t;
+    if (!root)
+        skip_file(&a);
+    int n = 0, valid = 0;
+    for (struct json_iter g = json_iter(json_get(root, S("testGroups")));
+         json_next(&g, NULL, &group);) {
+        const json *jwks = json_get(group, S("public"));
+        jwks = jwks ? jwks : json_get(group, S("private"));
+        struct foreign_keys set = {0};
+        bool read = foreign_set_of(jwks, true, &set);
+        for (struct json_iter i = json_iter(json_get(group, S("tests"))); json_next(&i, NULL, &t);
+             n++) {
+            const json *first = NULL;
+            struct json_iter keys = json_iter(json_get(jwks, S("keys")));
+            bool oct =
+                json_next(&keys, NULL, &first) && str_eq(json_get_str(first, S("kty")), S("oct"));
+            bool want = wants_valid(t) && !oct, ok = read && foreign_verifies(t, &set);
+            if (ok != want)
+                fail_msg("tcId %lld: %d", tc(t), ok);
+            valid += ok;
+        }
+        foreign_keys_fini(&set);
+    }
+    printf("JWK of others: %d verdicts right (%d valid)\n", n, valid);
+    assert_true(n == 26 && valid == 1);
+}
+
 static void test_ecdsa(void **state)
 {
     ARENA_SCOPE struct arena a = {0};
@@ -183,10 +272,9 @@ static void test_ed25519(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jws),
-        cmocka_unit_test(test_jwk),
-        cmocka_unit_test(test_ecdsa),
-        cmocka_unit_test(test_ed25519),
+        cmocka_unit_test(test_jws),         cmocka_unit_test(test_jwk),
+        cmocka_unit_test(test_foreign_jws), cmocka_unit_test(test_foreign_jwk),
+        cmocka_unit_test(test_ecdsa),       cmocka_unit_test(test_ed25519),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANYBODY = 0, ANY_PERSON = ROLE_OWNER | ROLE_APPROVER | ROLE_AUDITOR | ROLE_ADMINISTRATOR };
+enum {
+    ANYBODY = 0,
+    ANY_PERSON = ROLE_OWNER | ROLE_APPROVER | ROLE_REVIEWER | ROLE_AUDITOR | ROLE_ADMINISTRATOR
+};
 
 static const struct {
     const char *name;

@@ -85,3 +85,17 @@ MUST_USE bool store_read_tree(struct store_view *v, struct arena *a, uint64_t *o
 /* ERR_NOTFOUND */
 MUST_USE bool store_read_meta(struct store_view *v, struct arena *a, str name, str *out,
                               struct err *err);
+
+/* People. */
+typedef bool store_passkey_fn(void *arg, const struct store_passkey *row);
+typedef bool store_session_fn(void *arg, const struct store_session *row);
+typedef bool store_invite_fn(void *arg, const struct store_invite *row);
+MUST_USE bool store_read_passkeys(struct store_view *v, store_passkey_fn *each, void *arg,
+                                  struct err *err);
+MUST_USE bool store_read_sessions(struct store_view *v, store_session_fn *each, void *arg,
+                                  struct err *err);
+MUST_USE bool store_read_invites(struct store_view *v, store_invite_fn *each, void *arg,
+                                 struct err *err);
+/* ERR_NOTFOUND: nobody signed it with a passkey. */
+MUST_USE bool store_read_evidence(struct store_view *v, struct arena *a, str id,
+                                  struct store_evidence *out, struct err *err);

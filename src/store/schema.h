@@ -68,6 +68,27 @@ struct store_checkpoint {
     int64_t at_ms;
 };
 
+/* People: hashes are SHA-256, 32 bytes; what is hashed is never stored. */
+struct store_passkey {
+    str credential, person;
+    str public_key; /* COSE_Key */
+    int64_t counter, added_ms, used_ms;
+};
+struct store_session {
+    str hash, person, method, amr, acr;
+    int64_t auth_ms, created_ms, used_ms;
+};
+struct store_invite {
+    str hash, person, made_by;
+    int64_t created_ms, expires_ms;
+};
+/* A decision that a passkey signed, whole, so that anybody can check it later. */
+struct store_evidence {
+    str id; /* of the hold or the consent */
+    str person, statement, public_key, credential, authn_data, client_data, signature;
+    int64_t at_ms;
+};
+
 /* ---- steps ---- */
 
 enum store_stmt {
@@ -93,6 +114,19 @@ enum store_stmt {
     STORE_PAYLOAD_DELETE,
     STORE_CHECKPOINT_INSERT,
     STORE_META_PUT,
+    STORE_PASSKEY_INSERT, /* people */
+    STORE_PASSKEY_USE,
+    STORE_PASSKEY_DELETE_OF,
+    STORE_SESSION_INSERT,
+    STORE_SESSION_TOUCH,
+    STORE_SESSION_DELETE,
+    STORE_SESSION_DELETE_OF,
+    STORE_SESSION_SWEEP,
+    STORE_INVITE_INSERT,
+    STORE_INVITE_USE,
+    STORE_INVITE_DELETE_OF,
+    STORE_INVITE_SWEEP,
+    STORE_EVIDENCE_INSERT,
     STORE_LEAF_INSERT, /* the writer's own, as the next */
     STORE_TREE_PUT,
     STORE_STMTS
@@ -151,3 +185,25 @@ void store_checkpoint_insert(struct store_txn *t, const struct store_checkpoint 
 /* Adds or replaces one named value (installation id, origin ...). Names beginning with "store." are
  * the store's. */
 void store_meta_put(struct store_txn *t, str name, str value);
+
+/* ---- people (store_people.c) ---- */
+
+/* Guard: the credential is new. */
+void store_passkey_insert(struct store_txn *t, const struct store_passkey *row);
+/* Guard: it is there and the counter grows (or neither it nor the new one counts). */
+void store_passkey_use(struct store_txn *t, str credential, int64_t counter, int64_t now_ms);
+/* Guard: new. */
+void store_session_insert(struct store_txn *t, const struct store_session *row);
+void store_session_touch(struct store_txn *t, str hash, int64_t now_ms);
+/* Guard: it was there. */
+void store_session_delete(struct store_txn *t, str hash);
+/* Guard: new. */
+void store_invite_insert(struct store_txn *t, const struct store_invite *row);
+/* Guard: it was there and is in time; it is gone after it. */
+void store_invite_use(struct store_txn *t, str hash, int64_t now_ms);
+/* Passkeys, sessions and invites of a person; none is fine. */
+void store_person_revoke(struct store_txn *t, str person);
+/* Sessions made or last used before, invites that ended before. */
+void store_people_sweep(struct store_txn *t, int64_t created_ms, int64_t used_ms, int64_t now_ms);
+/* Guard: none of that id yet. */
+void store_evidence_insert(struct store_txn *t, const struct store_evidence *row);

@@ -12,11 +12,13 @@
 
 #define STORE_FILE "ambit.db"
 enum {
-    STORE_SCHEMA_VERSION = 1,
+    STORE_SCHEMA_VERSION = 2,
     STORE_APPLICATION_ID = 0x416d6274, /* "Ambt": the file says whose it is */
 };
 extern const char *const STORE_SQL[STORE_STMTS]; /* by enum store_stmt; NULL for NONE */
 extern const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION]; /* [n] leads from n to n + 1 */
+
+extern const char STORE_PEOPLE_TABLES[]; /* store_people.c */
 
 /* ---- the file (store_file.c) ---- */
 
@@ -152,3 +154,11 @@ struct store_view {
 };
 MUST_USE bool view_init(struct store_view *v, struct store_file *f, struct err *err);
 void view_fini(struct store_view *v);
+
+/* ---- readings in other files than store_read.c ---- */
+
+/* One row; false ends the walk. */
+typedef bool store_row_fn(void *ctx, sqlite3_stmt *st);
+MUST_USE bool store_walk(struct store_view *v, const char *sql, const struct store_param *params,
+                         size_t n, store_row_fn *row, void *ctx, struct err *err);
+str store_column(sqlite3_stmt *st, int col);

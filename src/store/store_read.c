@@ -77,6 +77,9 @@ static void bind_all(sqlite3_stmt *st, const struct store_param *params, size_t 
         else if (p->kind == STORE_PARAM_STR)
             sqlite3_bind_text(st, (int)i + 1, p->bytes.p ? p->bytes.p : "", (int)p->bytes.n,
                               SQLITE_STATIC);
+        else if (p->kind == STORE_PARAM_BLOB)
+            sqlite3_bind_blob(st, (int)i + 1, p->bytes.p ? p->bytes.p : "", (int)p->bytes.n,
+                              SQLITE_STATIC);
     }
 }
 
@@ -482,4 +485,17 @@ bool store_read_meta(struct store_view *v, struct arena *a, str name, str *out, 
     struct store_param p[] = {STORE_STR(name)};
     return walk(v, "SELECT value FROM meta WHERE name = ?1", p, 1, on_value, &o, err) &&
            found(&o, "value named", name, err);
+}
+
+/* ---- for readings in other files ---- */
+
+bool store_walk(struct store_view *v, const char *sql, const struct store_param *params, size_t n,
+                store_row_fn *row, void *ctx, struct err *err)
+{
+    return walk(v, sql, params, n, row, ctx, err);
+}
+
+str store_column(sqlite3_stmt *st, int col)
+{
+    return text(st, col);
 }

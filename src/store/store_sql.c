@@ -63,7 +63,7 @@ static const char V1[] =
     "  call TEXT PRIMARY KEY NOT NULL, salt BLOB NOT NULL, args TEXT NOT NULL)"
     "  STRICT, WITHOUT ROWID;";
 
-const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1};
+const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES};
 
 const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms)"
@@ -108,6 +108,27 @@ const char *const STORE_SQL[STORE_STMTS] = {
                                 " (SELECT 1 FROM checkpoint WHERE size >= ?1)",
     [STORE_META_PUT] = "INSERT INTO meta(name, value) VALUES(?1, ?2)"
                        " ON CONFLICT(name) DO UPDATE SET value = ?2",
+
+    /* people */
+    [STORE_PASSKEY_INSERT] = "INSERT INTO passkey(credential, person, public_key, counter,"
+                             " added_ms, used_ms) VALUES(?1, ?2, ?3, ?4, ?5, 0)",
+    [STORE_PASSKEY_USE] = "UPDATE passkey SET counter = ?2, used_ms = ?3 WHERE credential = ?1"
+                          " AND (counter < ?2 OR (counter = 0 AND ?2 = 0))",
+    [STORE_PASSKEY_DELETE_OF] = "DELETE FROM passkey WHERE person = ?1",
+    [STORE_SESSION_INSERT] = "INSERT INTO person_session(hash, person, method, amr, acr, auth_ms,"
+                             " created_ms, used_ms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)",
+    [STORE_SESSION_TOUCH] = "UPDATE person_session SET used_ms = ?2 WHERE hash = ?1",
+    [STORE_SESSION_DELETE] = "DELETE FROM person_session WHERE hash = ?1",
+    [STORE_SESSION_DELETE_OF] = "DELETE FROM person_session WHERE person = ?1",
+    [STORE_SESSION_SWEEP] = "DELETE FROM person_session WHERE created_ms < ?1 OR used_ms < ?2",
+    [STORE_INVITE_INSERT] = "INSERT INTO invite(hash, person, made_by, created_ms, expires_ms)"
+                            " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [STORE_INVITE_USE] = "DELETE FROM invite WHERE hash = ?1 AND expires_ms > ?2",
+    [STORE_INVITE_DELETE_OF] = "DELETE FROM invite WHERE person = ?1",
+    [STORE_INVITE_SWEEP] = "DELETE FROM invite WHERE expires_ms <= ?1",
+    [STORE_EVIDENCE_INSERT] = "INSERT INTO evidence(id, person, statement, public_key, credential,"
+                              " authenticator_data, client_data, signature, at_ms)"
+                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 
     [STORE_LEAF_INSERT] = "INSERT INTO leaf(idx, hash, body, call, task)"
                           " VALUES(?1, ?2, ?3, ?4, ?5)",

@@ -65,4 +65,4 @@ def test_levels_of_the_corpus(official, corpus):
 
 
 def test_partial_evaluation(official):
-    assert "tpe" in compare("partial.py", official, "cedar_partial_peer", "--rounds", "2000")
+    assert "tpe" in compare("partial.py", official, "cedar_partial_peer", "--cases", "14000")

@@ -24,9 +24,12 @@ static const char schema_text[] =
     "  principal: [User], resource: [Doc],\n"
     "  context: { now: Long, by: User, via?: User, box: { who: User } }\n"
     "};\n"
-    "action wipe appliesTo { principal: [User], resource: [Disk], context: {} };\n";
+    "action wipe appliesTo { principal: [User], resource: [Disk], context: {} };\n"
+    "namespace Ops { action move appliesTo { principal: [User], resource: [Doc] }; }\n";
 
 enum { NEVER = -1 }; /* no level is enough */
+
+#define MIXED "permit(principal, action in [Action::\"view\", Ops::Action::\"move\"], resource) "
 
 static const struct {
     int level;
@@ -54,6 +57,14 @@ static const struct {
     {1, "permit(principal, action, resource is Doc in ?resource);"},
     /* not even where the environment is not the scope's; but not behind what is certainly false */
     {1, "permit(principal, action == Action::\"view\", resource is Doc in Doc::\"d\");"},
+    /* actions of two types, which permissive mode lets through: the conditions are looked at */
+    {1, MIXED ";"},
+    {1, MIXED "when { principal.name == \"a\" };"},
+    {2, MIXED "when { principal.boss.name == \"a\" };"},
+    {2, MIXED "unless { resource.owner.name == \"a\" };"},
+    {3, MIXED "when { principal.boss.boss has name };"},
+    {1, MIXED "when { action == Action::\"wipe\" && principal.boss.name == \"a\" };"},
+    {NEVER, MIXED "when { User::\"a\" has name };"},
     /* one reference */
     {1, "principal.name == \"a\""},
     {1, "principal has name"},

@@ -214,7 +214,8 @@ static bool is_known_uid(const struct checker *c, const struct cedar_uid *uid)
 }
 
 /* Whether typing the scope would fail somewhere: then the environments it names cannot be told
- * without doing so, and the conditions are still looked at in all that it does not rule out. */
+ * without doing so, and the conditions are still looked at in all that it does not rule out. That a
+ * list is empty, or has actions of two types, is an error in strict mode only. */
 static bool scope_has_errors(const struct checker *c)
 {
     for (int v = CEDAR_PRINCIPAL; v <= CEDAR_RESOURCE; v++) {
@@ -223,7 +224,8 @@ static bool scope_has_errors(const struct checker *c)
             return c->mode == CTYPE_STRICT;
         for (size_t i = 0; i < scope->uid_count; i++)
             if (!is_known_uid(c, &scope->uids[i].uid) ||
-                !str_eq(scope->uids[i].uid.type, scope->uids[0].uid.type))
+                (c->mode == CTYPE_STRICT &&
+                 !str_eq(scope->uids[i].uid.type, scope->uids[0].uid.type)))
                 return true;
     }
     return false;

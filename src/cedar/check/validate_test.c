@@ -397,6 +397,7 @@ static void test_permissive(void **state)
         "[{a: 1}, {a: 1, b: 2}].contains({a: 3})",
         "(if principal.admin then {a: 1} else {a: 1, b: 2}).a == 1",
         "ip(principal.name).isIpv4()",
+        "permit(principal, action in [Action::\"view\", N::Action::\"run\"], resource);",
     };
     ARENA_SCOPE struct arena sa = {0};
     const struct schema *s = schema_of(&sa);
