@@ -44,6 +44,7 @@ enum {
     TASK_PURPOSE_BYTES_MAX = 1000,
     TASK_TOKEN_MS_MAX = 300 * 1000,
     TASK_TOKEN_HIGH_MS_MAX = 60 * 1000, /* of one that opens high-impact operations */
+    TXN_TOKEN_MS_MAX = 120 * 1000,
     TASK_LIFE_MS_MAX = 7 * 24 * 3600 * 1000,
     HOLD_LIFE_MS = 15 * 60 * 1000,
     HOLDS_PER_TASK_MAX = 64,
@@ -55,5 +56,6 @@ enum {
 
     VOUCHER_LIFE_MS = 30 * 1000,     /* the longest a checker accepts: a stdio child may have to start first */
     VOUCHER_EDGE_LIFE_MS = 5 * 1000, /* of one for a single request's credential, used at once */
-    SECRET_BYTES_MAX = 16 << 10,
+    SECRET_BYTES_MAX = 16 << 10, /* of an upstream credential */
+    SEALED_BYTES_MAX = 64 << 10, /* of anything that is sealed or kept in locked memory */
 };

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_BYTES_MAX = SECRET_BYTES_MAX + SEAL_OVERHEAD, PATH_SIZE = 96, ENTRIES_MAX = 10000 };
+enum { FILE_BYTES_MAX = SEALED_BYTES_MAX + SEAL_OVERHEAD, PATH_SIZE = 96, ENTRIES_MAX = 10000 };
 
 #define PURPOSE  S("secret")
 #define KEY_FILE S("seal.key")

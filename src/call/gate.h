@@ -33,6 +33,13 @@ struct gate_out {
     bool (*to_edge)(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg);
     void (*to_all_edges)(void *ctx, enum message_type type, const void *msg);
     void (*stop_children)(void *ctx, str task);
+    /* The keeper signs (ipc/message.h, enum sign_kind; role/keeper_sign.h has the rules). done gets
+     * the token, or an empty one and why; possibly at once. */
+    void (*sign_jwt)(void *ctx, enum sign_kind kind, str claims,
+                     void (*done)(void *arg, str token, str why), void *arg);
+    /* chain: DER, leaf first, one after another; empty, and why. */
+    void (*sign_x509)(void *ctx, str spiffe_id, str spki, int64_t life_s,
+                      void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
 };
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
@@ -84,8 +91,9 @@ struct gate {
     struct map conns;    /* decimal id -> struct attested */
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
-    struct trust *trust; /* what proves an agent; owned */
-    struct oauth *oauth; /* call/oauth.h; owned */
+    struct trust *trust;             /* what proves an agent; owned */
+    struct oauth *oauth;             /* call/oauth.h; owned */
+    struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;

@@ -16,10 +16,10 @@ struct known_token {
     bool has_cert, has_jkt;
     uint8_t cert[HASH_LEN];
     struct key_id jkt;
-    str jti, aud;      /* in text[] */
-    bool narrowed;     /* to fewer operations than the task has */
+    str jti, aud;  /* in text[] */
+    bool narrowed; /* to fewer operations than the task has */
     size_t narrow_n;
-    str *narrow;       /* sorted; its own memory, and text[] */
+    str *narrow; /* sorted; its own memory, and text[] */
     char text[];
 };
 
@@ -75,7 +75,6 @@ void gate_tokens_sweep(struct gate *g, int64_t now_ms)
 void gate_tokens_forget(struct gate *g)
 {
     gate_tokens_sweep(g, INT64_MAX);
-    map_fini(&g->tokens);
 }
 
 /* ---- reading a token for the first time ---- */
@@ -231,9 +230,9 @@ static bool is_resource(str aud, str base, str endpoint)
     if (!str_starts(rest, S("/mcp")))
         return false;
     rest = str_skip(rest, 4);
-    return endpoint.n ? rest.n == endpoint.n + 1 && rest.p[0] == '/' &&
-                            str_eq(str_skip(rest, 1), endpoint)
-                      : rest.n == 0;
+    return endpoint.n
+               ? rest.n == endpoint.n + 1 && rest.p[0] == '/' && str_eq(str_skip(rest, 1), endpoint)
+               : rest.n == 0;
 }
 
 static bool refuse_token(struct challenge *c, const char *code)

@@ -112,10 +112,28 @@ bool oauth_error(const struct oauth_request *r, const char *code, const char *fm
     return false;
 }
 
+static void put_keys(struct oauth_request *r, struct jw *w, str set)
+{
+    const json *v, *key;
+    struct err err;
+    if (!set.n || !json_read(r->a, set, NULL, &v, &err))
+        return;
+    for (struct json_iter it = json_iter(json_get(v, S("keys"))); json_next(&it, NULL, &key);)
+        jw_value(w, key);
+}
+
+/* Task tokens and transaction tokens have keys of their own and types that tell them apart. */
 static void jwks(struct oauth_request *r)
 {
     struct buf b = {0};
-    keyset_write(&r->g->token_keys, &b);
+    struct jw w = jw(&b);
+    jw_obj(&w);
+    jw_key(&w, S("keys"));
+    jw_arr(&w);
+    put_keys(r, &w, buf_str(&r->g->token_jwks));
+    put_keys(r, &w, buf_str(&r->g->txn_jwks));
+    jw_end_arr(&w);
+    jw_end_obj(&w);
     oauth_reply(r, 200, buf_str(&b));
     buf_fini(&b);
 }

@@ -11,9 +11,9 @@
  * by a token of a configured issuer as client assertion (RFC 7523); identity/trust.h judges both.
  * Grants: client_credentials, token exchange (RFC 8693), and what oauth_token.c lists. A token is
  * bound to the key of a DPoP proof (RFC 9449), else to the client's certificate (RFC 8705), else it
- * is a bearer token, where agent and listener may have those. It lives at most TASK_TOKEN_MS_MAX, 60
- * s with high-impact operations, and never longer than its task or the proof that got it. There are
- * no refresh tokens: renewal is asking again.
+ * is a bearer token, where agent and listener may have those. It lives at most TASK_TOKEN_MS_MAX,
+ * 60 s with high-impact operations, and never longer than its task or the proof that got it. There
+ * are no refresh tokens: renewal is asking again.
  *
  * State: jtis of DPoP proofs for as long as they could be replayed (of all edges), the key of the
  * server nonces, revoked tokens until they expire, requests that wait for a person. Core's main

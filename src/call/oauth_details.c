@@ -40,8 +40,9 @@ static bool read_ambit_task(struct oauth_request *r, const json *v, struct oauth
         return true;
     }
     if (!has_only(v, by_id))
-        return bad_details(r, "an ambit_task that names a task has no other members: what it may do "
-                              "is narrowed by type tool_call");
+        return bad_details(r,
+                           "an ambit_task that names a task has no other members: what it may do "
+                           "is narrowed by type tool_call");
     if (!id_is_valid(task, 't'))
         return bad_details(r, "ambit_task: \"task\" is no task id");
     out->task = task;

@@ -22,9 +22,8 @@ static bool check_types(struct oauth_request *r)
 /* The same endpoint, or one binding of the federated one: never a wider or another one. */
 static bool shrinks(str from, str to)
 {
-    return str_eq(from, to) ||
-           (str_ends(from, S("/mcp")) && str_starts(to, from) && to.n > from.n &&
-            to.p[from.n] == '/');
+    return str_eq(from, to) || (str_ends(from, S("/mcp")) && str_starts(to, from) &&
+                                to.n > from.n && to.p[from.n] == '/');
 }
 
 /* The subject's own audience unless a narrower one is asked for. */

@@ -1,5 +1,5 @@
-/* Introspection (RFC 7662) and revocation (RFC 7009). What a token is worth is judged as a call with
- * it would be, at this instant: a token whose task or any ancestor has ended is not active. */
+/* Introspection (RFC 7662) and revocation (RFC 7009). What a token is worth is judged as a call
+ * with it would be, at this instant: a token whose task or any ancestor has ended is not active. */
 #include "call/oauth_int.h"
 
 #include <stdlib.h>
@@ -8,8 +8,9 @@
 
 static void write_active(struct jw *w, const struct token_facts *t)
 {
-    static const char *const copied[] = {"iss", "sub", "aud", "client_id", "jti", "iat", "exp",
-                                         "cnf", "act", "authorization_details", "task"};
+    static const char *const copied[] = {"iss", "sub", "aud", "client_id", "jti",
+                                         "iat", "exp", "cnf", "act",       "authorization_details",
+                                         "task"};
     jw_kbool(w, S("active"), true);
     jw_kstr(w, S("token_type"), t->dpop ? S("DPoP") : S("Bearer"));
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
@@ -93,7 +94,8 @@ void oauth_revoke(struct oauth_request *r)
         oauth_error(r, "invalid_request", "token is missing");
         return;
     }
-    /* A token that is not good any more, or never was, is revoked already (RFC 7009 section 2.2). */
+    /* A token that is not good any more, or never was, is revoked already (RFC 7009 section 2.2).
+     */
     if (!gate_token_read(r->g, r->a, token, r->now_ms, &t, &err)) {
         oauth_reply(r, 200, S("{}"));
         return;

@@ -13,8 +13,8 @@ struct revoked_token {
     int64_t until_ms;
 };
 
-/* One request while it is judged. Whatever ends it answers: oauth_error, oauth_reply, or the issuing
- * that oauth_issue has begun. */
+/* One request while it is judged. Whatever ends it answers: oauth_error, oauth_reply, or the
+ * issuing that oauth_issue has begun. */
 struct oauth_request {
     struct gate *g;
     uint32_t edge;

@@ -13,13 +13,13 @@ static bool is_ours(const struct oauth_request *r, str resource)
     const struct conf *c = r->g->conf;
     for (size_t i = 0; i <= c->listeners_n; i++) {
         str base = i < c->listeners_n ? c->listeners[i].url : c->issuer, rest;
-        if (!str_starts(resource, base) || !str_starts(rest = str_skip(resource, base.n), S("/mcp")))
+        if (!str_starts(resource, base) ||
+            !str_starts(rest = str_skip(resource, base.n), S("/mcp")))
             continue;
         rest = str_skip(rest, 4);
         if (!rest.n)
             return true;
-        const struct conf_binding *b =
-            rest.p[0] == '/' ? conf_binding(c, str_skip(rest, 1)) : NULL;
+        const struct conf_binding *b = rest.p[0] == '/' ? conf_binding(c, str_skip(rest, 1)) : NULL;
         if (b && b->kind != BINDING_INTERNAL)
             return true;
     }
@@ -36,7 +36,8 @@ bool oauth_resource(struct oauth_request *r, str *out)
     if (!resource.n)
         resource = conf_resource(r->a, r->listener, (str){0});
     if (!is_ours(r, resource))
-        return oauth_error(r, "invalid_target", "there is no such resource here; "
+        return oauth_error(r, "invalid_target",
+                           "there is no such resource here; "
                            "see /.well-known/oauth-protected-resource/mcp");
     *out = resource;
     return true;
@@ -135,7 +136,8 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* 60 s where the token opens something that cannot be undone; never longer than what it stands on. */
+/* 60 s where the token opens something that cannot be undone; never longer than what it stands on.
+ */
 static int64_t expiry(const struct oauth_request *r, const struct oauth_wanted *w)
 {
     int64_t life = oauth_is_high(r->g, w) ? TASK_TOKEN_HIGH_MS_MAX : TASK_TOKEN_MS_MAX;
@@ -225,6 +227,7 @@ void oauth_token(struct oauth_request *r)
                 GRANTS[i].fn(r);
             return;
         }
-    oauth_error(r, "unsupported_grant_type", "see grant_types_supported in "
+    oauth_error(r, "unsupported_grant_type",
+                "see grant_types_supported in "
                 "/.well-known/oauth-authorization-server");
 }

@@ -143,6 +143,8 @@ void gate_fini(struct gate *g)
     policy_free(g->policy);
     keyset_fini(&g->token_keys);
     trust_free(g->trust);
+    buf_fini(&g->token_jwks);
+    buf_fini(&g->txn_jwks);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);

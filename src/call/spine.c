@@ -58,7 +58,8 @@ static struct record_operation operation_of(const struct work *w)
     if (w->tool)
         return (struct record_operation){w->tool->binding, w->tool->tool,
                                          effect_name(catalog_effect(w->tool))};
-    return (struct record_operation){.binding = w->m->proof.endpoint.n ? w->m->proof.endpoint : S("?"),
+    return (struct record_operation){.binding =
+                                         w->m->proof.endpoint.n ? w->m->proof.endpoint : S("?"),
                                      .tool = str_take(w->m->tool, 128),
                                      .effect = S("admin")};
 }

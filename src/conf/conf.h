@@ -56,6 +56,7 @@ struct conf_agent {
     int64_t uid, gid; /* -1: any */
     bool attestable;  /* at least one selector is set */
     bool bearer;      /* may use bearer task tokens where the listener allows them */
+    bool introspects; /* may ask about every token, not only its own */
     str *ambit;       /* patterns "binding/tool", '*' allowed: the most it may be granted */
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
@@ -142,12 +143,22 @@ struct conf_portal {
     int64_t login_max_age_s;                    /* 0: any sign-in there will do */
 };
 
+/* Of the built-in issuer, in seconds. */
+struct conf_lives {
+    int64_t x509_s;    /* of an X.509-SVID and of a WIT-SVID */
+    int64_t jwt_s;     /* of a JWT-SVID */
+    int64_t ca_s;      /* of the signing CA and of the keys of tokens */
+    int64_t root_s;    /* of the root CA */
+    int64_t refresh_s; /* how often a consumer of the bundle should look again */
+};
+
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
     str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;
+    struct conf_lives lives;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
     struct conf_portal portal;
     bool fetches; /* something is to be fetched from outside: the fetcher is started */

@@ -14,10 +14,9 @@ static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key",
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",    "purpose",   "tier",   "model",
-                                            "assessed", "suspended", "select", "bearer",
-                                            "ambit",    "delegates", "client", "introspects",
-                                            NULL};
+static const char *const AGENT_MEMBERS[] = {
+    "owner",  "purpose", "tier",      "model",  "assessed",    "suspended", "select",
+    "bearer", "ambit",   "delegates", "client", "introspects", NULL};
 static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
 
 static const struct {

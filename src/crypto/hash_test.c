@@ -74,9 +74,9 @@ static void test_secret(void **state)
     assert_memory_equal(s->p, "\0\0\0\0\0\0\0\0\0\0", 10);
     assert_int_equal(s->n, 10);
     secret_free(s);
-    OK(secret_new(SECRET_BYTES_MAX, &s, &err));
+    OK(secret_new(SEALED_BYTES_MAX, &s, &err));
     secret_free(s);
-    NO(ERR_LIMIT, secret_new(SECRET_BYTES_MAX + 1, &s, &err));
+    NO(ERR_LIMIT, secret_new(SEALED_BYTES_MAX + 1, &s, &err));
     secret_free(NULL);
     assert_int_equal(secret_str(NULL).n, 0);
 }

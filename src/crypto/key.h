@@ -37,6 +37,11 @@ void key_free(struct key *k); /* NULL is fine */
 MUST_USE bool key_from_pkcs8(str der, struct key **out, struct err *err);
 MUST_USE bool key_to_pkcs8(const struct key *k, struct secret **out, struct err *err);
 
+/* Public key as SubjectPublicKeyInfo DER (RFC 5280 section 4.1.2.7). Reading takes exactly one, of
+ * the two kinds; a curve that is given by its numbers is refused. */
+MUST_USE bool key_from_spki(str der, struct key **out, struct err *err);
+MUST_USE bool key_to_spki(const struct key *k, struct buf *out, struct err *err);
+
 /* Public key as bytes: ES256 65 bytes 04 || x || y (SEC 1, uncompressed, on the curve), Ed25519 its
  * 32 bytes. */
 MUST_USE bool key_from_raw(enum key_alg alg, str raw, struct key **out, struct err *err);

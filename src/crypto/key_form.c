@@ -40,6 +40,46 @@ bool key_to_pkcs8(const struct key *k, struct secret **out, struct err *err)
     return ok;
 }
 
+/* ---- SubjectPublicKeyInfo ---- */
+
+static bool is_named(EVP_PKEY *pkey)
+{
+    char text[32];
+    size_t n;
+    return EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC ||
+           (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, text, sizeof text,
+                                           &n) == 1 &&
+            str_eq(str_of(text, n), S(OSSL_PKEY_EC_ENCODING_GROUP)));
+}
+
+bool key_from_spki(str der, struct key **out, struct err *err)
+{
+    if (der.n == 0 || der.n > KEY_DER_BYTES_MAX)
+        return err_input(err, "not a public key of a kind used here");
+    const unsigned char *at = (const unsigned char *)der.p, *end = at + der.n;
+    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)der.n);
+    bool ok = pkey && at == end && is_named(pkey);
+    ERR_clear_error();
+    if (!ok) {
+        EVP_PKEY_free(pkey);
+        return err_input(err, "not a SubjectPublicKeyInfo of a kind used here, or bytes after it");
+    }
+    return key_adopt(pkey, false, out, err);
+}
+
+bool key_to_spki(const struct key *k, struct buf *out, struct err *err)
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(k->pkey, &der);
+    if (n <= 0) {
+        ERR_clear_error();
+        return err_system(err, "OpenSSL wrote no public key");
+    }
+    buf_put(out, str_of((const char *)der, (size_t)n));
+    OPENSSL_free(der);
+    return true;
+}
+
 /* ---- raw ---- */
 
 static EVP_PKEY *p256_of_point(str raw)

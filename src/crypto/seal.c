@@ -78,8 +78,8 @@ bool seal(const struct secret *master, str purpose, str name, str plain, struct 
 {
     if (!labels_are_valid(purpose, name, master, err))
         return false;
-    if (plain.n > SECRET_BYTES_MAX)
-        return err_limit(err, "secret over %d bytes", SECRET_BYTES_MAX);
+    if (plain.n > SEALED_BYTES_MAX)
+        return err_limit(err, "secret over %d bytes", SEALED_BYTES_MAX);
     uint8_t *p = (uint8_t *)buf_reserve(out, plain.n + SEAL_OVERHEAD);
     if (!p)
         return err_limit(err, "no room for a sealed secret");
@@ -104,7 +104,7 @@ bool seal_open(const struct secret *master, str purpose, str name, str sealed, s
 {
     if (!labels_are_valid(purpose, name, master, err))
         return false;
-    if (sealed.n < SEAL_OVERHEAD || sealed.n > SECRET_BYTES_MAX + SEAL_OVERHEAD ||
+    if (sealed.n < SEAL_OVERHEAD || sealed.n > SEALED_BYTES_MAX + SEAL_OVERHEAD ||
         memcmp(sealed.p, MAGIC, MAGIC_LEN) != 0)
         return err_input(err, "not a sealed secret of version 1");
     struct secret *plain;

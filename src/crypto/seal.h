@@ -24,7 +24,7 @@ enum {
     SEAL_LABEL_BYTES_MAX = 255, /* of purpose and of name; at least 1 */
 };
 
-/* Appends the sealed form. The secret may be empty and has at most SECRET_BYTES_MAX bytes. On
+/* Appends the sealed form. The secret may be empty and has at most SEALED_BYTES_MAX bytes. On
  * failure `out` is as it was. */
 MUST_USE bool seal(const struct secret *master, str purpose, str name, str plain, struct buf *out,
                    struct err *err);

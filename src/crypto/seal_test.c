@@ -17,7 +17,7 @@ static void test_round_trip(void **state)
     ARENA_SCOPE struct arena a = {0};
     struct err err = {0};
     struct secret *m = master_of(1), *other = master_of(2), *out;
-    static const size_t sizes[] = {0, 1, 16, 40, SECRET_BYTES_MAX};
+    static const size_t sizes[] = {0, 1, 16, 40, SEALED_BYTES_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         str plain = str_of(arena_alloc(&a, sizes[i] + 1), sizes[i]);
         struct buf b = {0};
@@ -87,7 +87,7 @@ static void test_limits(void **state)
     struct secret *m = master_of(1), *small, *out;
     struct buf b = {0}, tight = {.max = 40};
     OK(secret_new(16, &small, &err));
-    static char large[SECRET_BYTES_MAX + 1];
+    static char large[SEALED_BYTES_MAX + 1];
     NO(ERR_INPUT, seal(small, S("p"), S("n"), S("x"), &b, &err));
     NO(ERR_INPUT, seal(NULL, S("p"), S("n"), S("x"), &b, &err));
     NO(ERR_INPUT, seal(m, S(""), S("n"), S("x"), &b, &err));

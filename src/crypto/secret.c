@@ -15,8 +15,8 @@ static _Thread_local unsigned spares_n;
 
 bool secret_new(size_t n, struct secret **out, struct err *err)
 {
-    if (n > SECRET_BYTES_MAX)
-        return err_limit(err, "secret over %d bytes", SECRET_BYTES_MAX);
+    if (n > SEALED_BYTES_MAX)
+        return err_limit(err, "secret over %d bytes", SEALED_BYTES_MAX);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t mapped = (n / page + 1) * page;
     if (mapped == page && spares_n) {

@@ -16,7 +16,7 @@ struct secret {
     bool locked;   /* mlock succeeded */
 };
 
-/* n zero bytes to be filled in place, at most SECRET_BYTES_MAX (base/limits.h), else ERR_LIMIT. */
+/* n zero bytes to be filled in place, at most SEALED_BYTES_MAX (base/limits.h), else ERR_LIMIT. */
 MUST_USE bool secret_new(size_t n, struct secret **out, struct err *err);
 /* A copy; the caller wipes the original. */
 MUST_USE bool secret_of(str bytes, struct secret **out, struct err *err);

@@ -27,9 +27,6 @@ struct admin_peer {
 struct admin_out {
     void *ctx;
     void (*reply)(void *ctx, uint64_t conn, str line);
-    /* done gets the token, or an empty one and why. */
-    void (*sign_token)(void *ctx, str claims, void (*done)(void *arg, str token, str why),
-                       void *arg);
     void (*secrets_changed)(void *ctx);
     void (*discover)(void *ctx, str binding); /* a person asks */
     void (*task_opened)(void *ctx);           /* its servers may be asked for their tools now */
@@ -41,7 +38,7 @@ struct admin {
     struct map operators; /* name -> struct key */
     struct admin_out out;
     int64_t own_uid;
-    str vkey, token_jwk; /* as the keeper gave them; empty until then */
+    str vkey; /* of the ledger, as the keeper gave it; empty until then */
 };
 
 MUST_USE bool admin_init(struct admin *ad, struct gate *g, const struct admin_out *out,

@@ -277,6 +277,7 @@ void on_task_token(struct request *r)
     }
     struct buf claims = {0};
     task_token_claims(t, r->g->conf, cert, has_high(r->g, t), r->now_ms, &claims);
-    r->ad->out.sign_token(r->ad->out.ctx, buf_str(&claims), on_signed, later_new(r, NULL));
+    r->g->out.sign_jwt(r->g->out.ctx, SIGN_TASK_TOKEN, buf_str(&claims), on_signed,
+                       later_new(r, NULL));
     buf_fini(&claims);
 }

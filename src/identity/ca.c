@@ -6,16 +6,28 @@
 const char *ca_kind_name(enum ca_kind kind)
 {
     static const char *const NAMES[CA_KINDS] = {
-        [CA_ROOT] = "root CA", [CA_SIGNER] = "signing CA", [CA_TOKEN] = "token key"};
+        [CA_ROOT] = "root CA",        [CA_SIGNER] = "signing CA",
+        [CA_TOKEN] = "JWT-SVID key",  [CA_WIT] = "WIT-SVID key",
+        [CA_TASK] = "task token key", [CA_TXN] = "transaction token key"};
     return NAMES[kind];
 }
+
+enum { DAY_S = 24 * 3600 };
 
 struct ca_conf ca_conf_default(void)
 {
     return (struct ca_conf){
-        .life_s = {[CA_ROOT] = 365 * 24 * 3600, [CA_SIGNER] = 24 * 3600, [CA_TOKEN] = 24 * 3600},
+        .life_s = {[CA_ROOT] = 365 * DAY_S,
+                   [CA_SIGNER] = DAY_S,
+                   [CA_TOKEN] = DAY_S,
+                   [CA_WIT] = DAY_S,
+                   [CA_TASK] = DAY_S,
+                   [CA_TXN] = DAY_S},
         .svid_life_s = 3600,
         .jwt_life_s = 300,
+        .wit_life_s = 3600,
+        .task_life_s = 300,
+        .txn_life_s = 120,
         .refresh_s = 60,
     };
 }
@@ -30,17 +42,29 @@ static int64_t lead_s(const struct ca_conf *c)
     return CA_LEAD_HINTS * c->refresh_s;
 }
 
+int64_t ca_signed_life_s(const struct ca_conf *c, enum ca_kind kind)
+{
+    const int64_t lives[CA_KINDS] = {
+        [CA_ROOT] = c->life_s[CA_SIGNER], [CA_SIGNER] = c->svid_life_s, [CA_TOKEN] = c->jwt_life_s,
+        [CA_WIT] = c->wit_life_s,         [CA_TASK] = c->task_life_s,   [CA_TXN] = c->txn_life_s};
+    return lives[kind];
+}
+
+static bool is_certificate(enum ca_kind kind)
+{
+    return kind == CA_ROOT || kind == CA_SIGNER;
+}
+
 /* How long a key of that kind is there to sign, from its making. */
 static int64_t signs_s(const struct ca_conf *c, enum ca_kind kind)
 {
-    switch (kind) {
-    case CA_ROOT:
-        return c->life_s[CA_ROOT] - c->life_s[CA_SIGNER];
-    case CA_SIGNER:
-        return c->life_s[CA_SIGNER] - c->svid_life_s;
-    default:
-        return c->life_s[CA_TOKEN];
-    }
+    return c->life_s[kind] - (is_certificate(kind) ? ca_signed_life_s(c, kind) : 0);
+}
+
+/* How long it stays, from its making. */
+static int64_t stays_s(const struct ca_conf *c, enum ca_kind kind)
+{
+    return c->life_s[kind] + (is_certificate(kind) ? 0 : ca_signed_life_s(c, kind)) + 1 + CA_SKEW_S;
 }
 
 int64_t ca_slack_s(const struct ca *ca, enum ca_kind kind)
@@ -53,22 +77,36 @@ static bool in_range(int64_t v, int64_t min, int64_t max)
     return v >= min && v <= max;
 }
 
+/* That none lives too long, is renewed too often, or is needed more often than there is room for.
+ */
+static bool check_kind(const struct ca_conf *c, enum ca_kind kind, struct err *err)
+{
+    const char *name = ca_kind_name(kind);
+    if (!in_range(c->life_s[kind], 1, CA_LIFE_S_MAX))
+        return err_input(err, "the life of a %s is 1 to %d s", name, CA_LIFE_S_MAX);
+    if (!in_range(ca_signed_life_s(c, kind), 1, CA_LIFE_S_MAX))
+        return err_input(err, "the life of what a %s signs is 1 to %d s", name, CA_LIFE_S_MAX);
+    int64_t signs = signs_s(c, kind);
+    if (signs < SIGNS_LEADS_MIN * lead_s(c))
+        return err_input(err,
+                         "a %s must sign for %lld s at least: let it live longer, what it signs "
+                         "shorter, or set a shorter refresh hint",
+                         name, (long long)(SIGNS_LEADS_MIN * lead_s(c)));
+    if (stays_s(c, kind) / (signs - signs / PREPARE_PART) + 2 > CA_KEYS_MAX)
+        return err_input(err,
+                         "a %s is renewed so often that more than %d were there at a time: let it "
+                         "live longer, or what it signs shorter",
+                         name, CA_KEYS_MAX);
+    return true;
+}
+
 static bool check_conf(const struct ca_conf *c, struct err *err)
 {
     if (!in_range(c->refresh_s, CA_REFRESH_S_MIN, CA_REFRESH_S_MAX))
         return err_input(err, "the refresh hint is %d to %d s", CA_REFRESH_S_MIN, CA_REFRESH_S_MAX);
-    if (!in_range(c->svid_life_s, 1, CA_LIFE_S_MAX) || !in_range(c->jwt_life_s, 1, CA_LIFE_S_MAX))
-        return err_input(err, "the life of an SVID is 1 to %d s", CA_LIFE_S_MAX);
-    for (int kind = 0; kind < CA_KINDS; kind++) {
-        if (!in_range(c->life_s[kind], 1, CA_LIFE_S_MAX))
-            return err_input(err, "the life of a %s is 1 to %d s", ca_kind_name(kind),
-                             CA_LIFE_S_MAX);
-        if (signs_s(c, kind) < SIGNS_LEADS_MIN * lead_s(c))
-            return err_input(err,
-                             "a %s must sign for %lld s at least: let it live longer, what it "
-                             "signs shorter, or set a shorter refresh hint",
-                             ca_kind_name(kind), (long long)(SIGNS_LEADS_MIN * lead_s(c)));
-    }
+    for (int kind = 0; kind < CA_KINDS; kind++)
+        if (!check_kind(c, kind, err))
+            return false;
     return true;
 }
 
@@ -77,6 +115,29 @@ bool ca_init(struct ca *ca, const struct ca_conf *conf, struct err *err)
     if (!check_conf(conf, err))
         return false;
     *ca = (struct ca){.conf = *conf};
+    return true;
+}
+
+static void refit(struct ca_key *k, const struct ca_conf *conf)
+{
+    int64_t below_s = ca_signed_life_s(conf, k->kind);
+    if (!is_certificate(k->kind)) {
+        if (k->end_s < k->use_until_s + below_s)
+            k->end_s = k->use_until_s + below_s;
+        k->gone_s = k->end_s + 1 + CA_SKEW_S;
+    } else if (k->use_until_s > k->end_s - below_s) {
+        k->use_until_s =
+            k->end_s - below_s > k->use_from_s ? k->end_s - below_s : k->use_from_s + 1;
+    }
+}
+
+bool ca_set_conf(struct ca *ca, const struct ca_conf *conf, struct err *err)
+{
+    if (!check_conf(conf, err))
+        return false;
+    ca->conf = *conf;
+    for (unsigned i = 0; i < ca->n; i++)
+        refit(&ca->keys[i], conf);
     return true;
 }
 
@@ -107,7 +168,15 @@ bool ca_check(const struct ca *ca, struct err *err)
 
 bool ca_is_published(const struct ca_key *key)
 {
-    return key->kind != CA_SIGNER;
+    return key->kind == CA_ROOT || key->kind == CA_TOKEN || key->kind == CA_WIT;
+}
+
+const struct ca_key *ca_find(const struct ca *ca, uint64_t id)
+{
+    for (unsigned i = 0; i < ca->n; i++)
+        if (ca->keys[i].id == id)
+            return &ca->keys[i];
+    return NULL;
 }
 
 static bool is_known_at(const struct ca_key *k, int64_t now_s)
@@ -219,11 +288,9 @@ bool ca_made(struct ca *ca, enum ca_kind kind, int64_t now_s, struct ca_key *out
         .made_s = now_s,
         .use_from_s = now_s + lead_s(&ca->conf),
         .use_until_s = now_s + signs_s(&ca->conf, kind),
-        .end_s = now_s + ca->conf.life_s[kind],
+        .gone_s = now_s + stays_s(&ca->conf, kind),
     };
-    if (kind == CA_TOKEN)
-        k.end_s += ca->conf.jwt_life_s;
-    k.gone_s = k.end_s + 1 + CA_SKEW_S;
+    k.end_s = k.gone_s - 1 - CA_SKEW_S;
     ca->last_id = k.id;
     ca->keys[ca->n++] = k;
     ca->sequence += ca_is_published(&k);
@@ -265,4 +332,11 @@ bool ca_revoke(struct ca *ca, uint64_t id, struct ca_key *out)
         return false;
     take_out(ca, found, out);
     return true;
+}
+
+void ca_retire(struct ca *ca, uint64_t id)
+{
+    for (unsigned i = 0; i < ca->n; i++)
+        if (ca->keys[i].id == id)
+            ca->keys[i].use_until_s = ca->keys[i].use_from_s + 1;
 }

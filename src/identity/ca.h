@@ -1,16 +1,18 @@
 /* ca: when the keys of the built-in issuer are made, published, used, and forgotten.
  *
  * A state machine without clock, keys or I/O: the caller tells it the time, does what is due, and
- * asks which key to use. Three kinds of key, each going through the same life:
+ * asks which key to use. Six kinds of key, each going through the same life:
  *
  *      made               use_from            use_until             gone
- *       |  in the bundle,    |  signs           |  signs nothing,      |  out of the bundle,
+ *       |  published,        |  signs           |  signs nothing,      |  not published,
  *       |  signs nothing     |                  |  private half gone   |  forgotten
  *       +------ lead --------+------------------+- what it signed dies-+
  *
  *   CA_ROOT    signs signing CAs; stands in the bundle as x509-svid.
  *   CA_SIGNER  signs leaves; is sent with them, so the bundle does not hold it.
  *   CA_TOKEN   signs JWT-SVIDs; stands in the bundle as jwt-svid.
+ *   CA_WIT     signs WIT-SVIDs; stands in the bundle as wit-svid.
+ *   CA_TASK    signs task tokens, CA_TXN transaction tokens; each stands in a JWK Set of its own.
  *
  * The promise, as long as ca_due is obeyed within ca_slack_s: an SVID that is alive verifies with
  * the bundle of this instant and with every bundle that was published in the last CA_LEAD_HINTS
@@ -36,12 +38,16 @@ enum ca_kind {
     CA_ROOT = 0,
     CA_SIGNER,
     CA_TOKEN,
+    CA_WIT,
+    CA_TASK,
+    CA_TXN,
     CA_KINDS,
 };
 const char *ca_kind_name(enum ca_kind kind);
 
 enum {
-    CA_SLOTS_MAX = 24,
+    CA_KEYS_MAX = 16, /* of one kind at a time */
+    CA_SLOTS_MAX = CA_KINDS * CA_KEYS_MAX,
     CA_LEAD_HINTS = 3, /* refresh hints between the making of a key and its first use */
     CA_SKEW_S = 60,    /* a key stays that much longer: clocks of verifiers may be behind */
     CA_REFRESH_S_MIN = 1,
@@ -53,11 +59,14 @@ enum {
 struct ca_conf {
     int64_t life_s[CA_KINDS]; /* of a CA certificate; of a token key: how long it signs */
     int64_t svid_life_s;      /* of a leaf */
-    int64_t jwt_life_s;
-    int64_t refresh_s; /* the hint in the bundle */
+    int64_t jwt_life_s, wit_life_s, task_life_s, txn_life_s; /* the longest of each kind of token */
+    int64_t refresh_s;                                       /* the hint in the bundle */
 };
-/* Root 365 d, signer and token key 24 h, X509-SVID 1 h, JWT-SVID 5 min, refresh hint 60 s. */
+/* Root 365 d, all other keys 24 h, X509-SVID and WIT-SVID 1 h, JWT-SVID and task token 5 min,
+ * transaction token 2 min, refresh hint 60 s. */
 struct ca_conf ca_conf_default(void);
+/* How long what a key of that kind signs may live. */
+int64_t ca_signed_life_s(const struct ca_conf *c, enum ca_kind kind);
 
 struct ca_key {
     uint64_t id; /* from 1, never used twice; the caller's name for key and certificate. 0: none */
@@ -81,8 +90,13 @@ struct ca {
 };
 
 /* ERR_INPUT for lives that leave no room for an overlap: each kind must sign for at least eight
- * leads of CA_LEAD_HINTS refresh hints. A CA signs for its life without that of what it signs. */
+ * leads of CA_LEAD_HINTS refresh hints, and of no kind may more than CA_KEYS_MAX be needed at a
+ * time. A CA signs for its life without that of what it signs. */
 MUST_USE bool ca_init(struct ca *ca, const struct ca_conf *conf, struct err *err);
+/* Other lives for a state that is there: keys of tokens stay long enough for tokens of the new
+ * life, CAs stop signing early enough for certificates of the new life, as far as they can. Errors
+ * as ca_init; then nothing has changed. */
+MUST_USE bool ca_set_conf(struct ca *ca, const struct ca_conf *conf, struct err *err);
 /* Judges a state that was read back. ERR_INPUT: not one that these functions made. */
 MUST_USE bool ca_check(const struct ca *ca, struct err *err);
 
@@ -101,11 +115,15 @@ bool ca_sweep(struct ca *ca, int64_t now_s, struct ca_key *out);
  * of a revoked signer stay alive for others until they expire or the root is revoked too. */
 bool ca_revoke(struct ca *ca, uint64_t id, struct ca_key *out);
 
+/* Its private half is gone: it signs nothing any more, whatever the clock may say later. */
+void ca_retire(struct ca *ca, uint64_t id);
+
 /* The key that signs at this instant: of those that may, the one made last. False: none, see
  * ca_due. */
 bool ca_current(const struct ca *ca, enum ca_kind kind, int64_t now_s, struct ca_key *out);
 /* Whether the bundle holds it, for as long as it stands in `keys`. */
 bool ca_is_published(const struct ca_key *key);
+const struct ca_key *ca_find(const struct ca *ca, uint64_t id); /* NULL: not there (any more) */
 /* Whether the private half may still be needed. */
 bool ca_may_sign(const struct ca_key *key, int64_t now_s);
 /* The first instant after now_s at which ca_due, ca_current or ca_sweep may say something new. */

@@ -23,6 +23,7 @@ struct version {
     int64_t from_s, sequence;
     uint64_t ids[CA_SLOTS_MAX];
     unsigned n;
+    uint64_t bundle; /* what it holds, summed up */
 };
 struct svid {
     uint64_t key; /* what must stand in the bundle */
@@ -39,18 +40,23 @@ struct world {
     unsigned issued, early, checked;
 };
 
+/* Task and transaction keys are published beside the bundle, with no sequence. */
 static void publish(struct world *w)
 {
     struct version *last = w->n_versions ? &w->versions[w->n_versions - 1] : NULL;
-    if (last && last->sequence == w->ca.sequence)
-        return;
-    assert_true(!last || w->ca.sequence > last->sequence);
-    assert_true(w->n_versions < VERSIONS_MAX);
-    struct version *v = &w->versions[w->n_versions++];
-    *v = (struct version){.from_s = w->now_s, .sequence = w->ca.sequence};
+    struct version v = {.from_s = w->now_s, .sequence = w->ca.sequence};
     for (unsigned i = 0; i < w->ca.n; i++)
-        if (ca_is_published(&w->ca.keys[i]))
-            v->ids[v->n++] = w->ca.keys[i].id;
+        if (w->ca.keys[i].kind != CA_SIGNER) {
+            v.ids[v.n] = w->ca.keys[i].id;
+            v.bundle += ca_is_published(&w->ca.keys[i]) ? v.ids[v.n] : 0;
+            v.n++;
+        }
+    if (last && last->n == v.n && memcmp(last->ids, v.ids, sizeof v.ids) == 0)
+        return;
+    assert_true(!last || w->ca.sequence >= last->sequence);
+    assert_true(!last || v.bundle == last->bundle || w->ca.sequence > last->sequence);
+    assert_true(w->n_versions < VERSIONS_MAX);
+    w->versions[w->n_versions++] = v;
 }
 
 static void tend(struct world *w)
@@ -102,13 +108,15 @@ static void issue(struct world *w)
                         .early = k.early || root->use_from_s > k.made_s};
     assert_true(leaf.last_s <= k.end_s && k.end_s <= root->end_s); /* nothing is cut short */
     add_svid(w, leaf);
-    assert_true(ca_current(&w->ca, CA_TOKEN, w->now_s, &k));
-    struct svid token = {.key = k.id,
-                         .born_s = w->now_s,
-                         .last_s = w->now_s + w->ca.conf.jwt_life_s,
-                         .early = k.early};
-    assert_true(token.last_s <= k.end_s);
-    add_svid(w, token);
+    for (int kind = CA_TOKEN; kind < CA_KINDS; kind++) {
+        assert_true(ca_current(&w->ca, kind, w->now_s, &k));
+        struct svid token = {.key = k.id,
+                             .born_s = w->now_s,
+                             .last_s = w->now_s + ca_signed_life_s(&w->ca.conf, kind),
+                             .early = k.early};
+        assert_true(token.last_s <= k.end_s);
+        add_svid(w, token);
+    }
 }
 
 static bool version_has(const struct version *v, uint64_t id)
@@ -148,19 +156,24 @@ static void check_all(struct world *w)
     }
 }
 
-static bool random_conf(struct ca_conf *c)
+static void random_conf(struct ca_conf *c)
 {
     static const int64_t refresh[] = {1, 5, 60, 300};
-    c->refresh_s = refresh[between(0, 3)];
-    int64_t lead = CA_LEAD_HINTS * c->refresh_s;
-    c->svid_life_s = between(1, 40 * lead);
-    c->jwt_life_s = between(1, 20 * lead);
-    c->life_s[CA_TOKEN] = between(8, 60) * lead;
-    c->life_s[CA_SIGNER] = c->svid_life_s + between(8, 60) * lead;
-    c->life_s[CA_ROOT] = c->life_s[CA_SIGNER] + between(8, 60) * lead;
     struct ca ca;
     struct err err;
-    return ca_init(&ca, c, &err);
+    do {
+        c->refresh_s = refresh[between(0, 3)];
+        int64_t lead = CA_LEAD_HINTS * c->refresh_s;
+        c->svid_life_s = between(1, 40 * lead);
+        c->jwt_life_s = between(1, 20 * lead);
+        c->wit_life_s = between(1, 20 * lead);
+        c->task_life_s = between(1, 20 * lead);
+        c->txn_life_s = between(1, 20 * lead);
+        for (int kind = CA_TOKEN; kind < CA_KINDS; kind++)
+            c->life_s[kind] = between(8, 60) * lead;
+        c->life_s[CA_SIGNER] = c->svid_life_s + between(8, 60) * lead;
+        c->life_s[CA_ROOT] = c->life_s[CA_SIGNER] + between(8, 60) * lead;
+    } while (!ca_init(&ca, c, &err));
 }
 
 static int64_t least_slack(const struct ca *ca)
@@ -189,7 +202,7 @@ static void test_no_gap(void **state)
     for (int run = 0; run < 300; run++) {
         struct ca_conf conf;
         seed = 0x9e3779b97f4a7c15u + (uint64_t)run;
-        assert_true(random_conf(&conf));
+        random_conf(&conf);
         begin(w, &conf);
         bool prompt = run % 2;
         int64_t slack_s = least_slack(&w->ca), tended_s = w->now_s;
@@ -225,14 +238,14 @@ static void test_defaults(void **state)
     assert_int_equal(w.ca.sequence, 0);
     assert_false(ca_current(&w.ca, CA_SIGNER, w.now_s, &signer));
     NO(ERR_NOTFOUND, ca_made(&w.ca, CA_SIGNER, w.now_s, &signer, &err));
-    const enum ca_kind order[] = {CA_ROOT, CA_SIGNER, CA_TOKEN};
+    const enum ca_kind order[] = {CA_ROOT, CA_SIGNER, CA_TOKEN, CA_WIT, CA_TASK, CA_TXN};
     for (int i = 0; i < CA_KINDS; i++) {
         assert_true(ca_due(&w.ca, w.now_s, &kind));
         assert_int_equal(kind, order[i]);
         OK(ca_made(&w.ca, kind, w.now_s, &root, &err));
     }
     assert_false(ca_due(&w.ca, w.now_s, &kind));
-    assert_int_equal(w.ca.sequence, 2);
+    assert_int_equal(w.ca.sequence, 3);
     assert_true(ca_current(&w.ca, CA_ROOT, w.now_s, &root));
     assert_true(ca_current(&w.ca, CA_SIGNER, w.now_s, &signer) && signer.early);
     assert_true(ca_current(&w.ca, CA_TOKEN, w.now_s, &token) && token.early);
@@ -252,7 +265,7 @@ static void test_defaults(void **state)
     OK(ca_made(&w.ca, CA_SIGNER, at, &next, &err));
     assert_true(ca_current(&w.ca, CA_SIGNER, at + 179, &used) && used.id == signer.id);
     assert_true(ca_current(&w.ca, CA_SIGNER, at + 180, &used) && used.id == next.id);
-    assert_int_equal(w.ca.sequence, 2); /* signers are not in the bundle */
+    assert_int_equal(w.ca.sequence, 3); /* signers are not in the bundle */
     assert_false(ca_sweep(&w.ca, signer.gone_s - 1, &used));
     assert_true(ca_sweep(&w.ca, signer.gone_s, &used) && used.id == signer.id);
 }
@@ -264,8 +277,8 @@ static void test_conf(void **state)
     const struct ca_conf good = ca_conf_default();
     OK(ca_init(&ca, &good, &err));
     NO(ERR_INPUT, ca_init(&ca, &(struct ca_conf){0}, &err));
-    struct ca_conf bad[12];
-    for (size_t i = 0; i < 12; i++)
+    struct ca_conf bad[16];
+    for (size_t i = 0; i < 16; i++)
         bad[i] = good;
     bad[0].refresh_s = 0;
     bad[1].refresh_s = CA_REFRESH_S_MAX + 1;
@@ -279,7 +292,11 @@ static void test_conf(void **state)
     bad[9].life_s[CA_TOKEN] = 1439;
     bad[10].life_s[CA_TOKEN] = INT64_MAX;
     bad[11].svid_life_s = INT64_MIN;
-    for (size_t i = 0; i < 12; i++)
+    bad[12].wit_life_s = 0;
+    bad[13].task_life_s = 20 * 86400; /* 29 keys at a time */
+    bad[14].txn_life_s = INT64_MAX;
+    bad[15].life_s[CA_TASK] = 0;
+    for (size_t i = 0; i < 16; i++)
         NO(ERR_INPUT, ca_init(&ca, &bad[i], &err));
     assert_int_equal(ca.conf.refresh_s, 60);
 }
@@ -390,13 +407,47 @@ static void test_wrong_clock(void **state)
     assert_int_equal(w.ca.n, 2 * CA_KINDS);
 }
 
+/* Lives changed by the operator: what is there keeps its promise for what is signed from now on. */
+static void test_other_lives(void **state)
+{
+    static struct world w;
+    struct err err = {0};
+    struct ca_conf conf = ca_conf_default();
+    struct ca_key k, after;
+    begin(&w, &conf);
+    tend(&w);
+    assert_true(ca_current(&w.ca, CA_TOKEN, w.now_s, &k));
+    conf.jwt_life_s = 3600;
+    conf.svid_life_s = 4 * 3600;
+    OK(ca_set_conf(&w.ca, &conf, &err));
+    OK(ca_check(&w.ca, &err));
+    assert_true(ca_current(&w.ca, CA_TOKEN, w.now_s, &after));
+    assert_int_equal(after.end_s, k.end_s + 3300);
+    assert_int_equal(after.gone_s, after.end_s + 1 + CA_SKEW_S);
+    assert_true(ca_current(&w.ca, CA_SIGNER, w.now_s, &after));
+    assert_int_equal(after.use_until_s, after.end_s - 4 * 3600);
+    /* A leaf that could live longer than its signer: one that signs for no time any more. */
+    conf.life_s[CA_SIGNER] = 4 * 86400;
+    conf.svid_life_s = 2 * 86400;
+    conf.wit_life_s = 60;
+    OK(ca_set_conf(&w.ca, &conf, &err));
+    OK(ca_check(&w.ca, &err));
+    conf.refresh_s = 0;
+    NO(ERR_INPUT, ca_set_conf(&w.ca, &conf, &err));
+    assert_int_equal(w.ca.conf.refresh_s, 60);
+    w.now_s += 300;
+    tend(&w);
+    assert_true(ca_current(&w.ca, CA_SIGNER, w.now_s, &after));
+    assert_int_equal(after.made_s, w.now_s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_gap),       cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_conf),         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_long_absence), cmocka_unit_test(test_revoke),
-        cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_wrong_clock),  cmocka_unit_test(test_other_lives),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,8 +174,8 @@ static void test_eight_days(void **state)
         if (w.now_s > settled_s + conf.svid_life_s)
             check(&w, CA_LEAD_HINTS * conf.refresh_s);
     }
-    assert_in_range(w.rotations, 25, 50);
-    assert_true(w.ca.n <= 12);
+    assert_in_range(w.rotations, 55, 80);
+    assert_true(w.ca.n <= 20);
     print_message("%u keys, %u documents, %u verifications\n", w.rotations, w.n_documents,
                   w.verified);
     for (unsigned i = 0; i < KEYS_MAX; i++)

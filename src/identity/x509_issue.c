@@ -5,6 +5,7 @@
 #include "base/rand.h"
 
 #include <openssl/err.h>
+#include <stdlib.h>
 
 enum { SERIAL_BYTES = 16, KEY_HASH_BYTES = 20 };
 
@@ -191,25 +192,57 @@ static bool check_key(const struct key *k, bool signs, struct err *err)
     return true;
 }
 
-/* That x is a CA of a trust domain of ours, holds the public half of key, and is valid long enough;
- * its end caps the plan's. */
-static bool check_signer(const struct x509_authority *by, X509 *x, struct plan *p, struct err *err)
+struct x509_signer {
+    const struct key *key;
+    X509 *cert;
+    struct arena mem;
+    str domain;
+    int64_t to_s;
+    long path_length;
+};
+
+/* A CA of a trust domain, whose key this is. */
+static bool check_signer(const struct x509_authority *by, struct x509_signer *s, struct err *err)
 {
     struct key *own;
-    int64_t from_s, to_s;
-    if (!cert_check_ca(x, err) || !cert_times(x, &from_s, &to_s, err) ||
-        !key_from_evp(X509_get0_pubkey(x), &own, err))
+    int64_t from_s;
+    s->domain = cert_ca_domain(&s->mem, s->cert);
+    s->path_length = X509_get_pathlen(s->cert);
+    if (!cert_check_ca(s->cert, err) || !cert_times(s->cert, &from_s, &s->to_s, err) ||
+        !key_from_evp(X509_get0_pubkey(s->cert), &own, err))
         return false;
     bool same = key_same_public(own, by->key);
     key_free(own);
     if (!same)
         return err_input(err, "certificate: the signer's key and certificate do not belong "
                               "together");
-    if (p->to_s > to_s)
-        p->to_s = to_s;
-    if (p->to_s <= p->from_s + X509_CUSHION_S)
-        return err_denied(err, "certificate: its signer is expired");
+    return s->domain.n ? true : err_denied(err, "certificate: its signer is of no trust domain");
+}
+
+bool x509_signer_new(const struct x509_authority *by, struct x509_signer **out, struct err *err)
+{
+    struct x509_signer s = {.key = by->key};
+    if (!check_key(by->key, true, err) || !cert_read(by->cert, &s.cert, err))
+        return false;
+    struct x509_signer *kept = malloc(sizeof *kept);
+    if (!kept)
+        abort();
+    *kept = s;
+    if (!check_signer(by, kept, err)) {
+        x509_signer_free(kept);
+        return false;
+    }
+    *out = kept;
     return true;
+}
+
+void x509_signer_free(struct x509_signer *s)
+{
+    if (!s)
+        return;
+    X509_free(s->cert);
+    arena_fini(&s->mem);
+    free(s);
 }
 
 static struct plan plan_of(const struct key *subject_key, struct x509_span span)
@@ -235,25 +268,23 @@ bool x509_make_root(struct arena *a, const struct key *key, str trust_domain, st
 }
 
 /* Signs p, whose uri stands in id or, where that is empty, is the signer's trust domain. */
-static bool issue(struct arena *a, const struct x509_authority *by, struct plan *p,
+static bool issue(struct arena *a, const struct x509_signer *by, struct plan *p,
                   const struct spiffe_id *id, str *der, struct err *err)
 {
-    X509 *x;
-    if (!check_key(p->subject_key, false, err) || !check_key(by->key, true, err) ||
-        !cert_read(by->cert, &x, err))
+    if (!check_key(p->subject_key, false, err))
         return false;
-    str domain = cert_ca_domain(a, x);
+    if (id && !str_eq(id->trust_domain, by->domain))
+        return err_denied(err, "certificate: its signer is of another trust domain");
+    if (p->path_length >= 0 && by->path_length == 0)
+        return err_denied(err, "certificate: its signer may sign leaves only");
     p->signing_key = by->key;
-    p->signer = x;
-    p->uri = id ? id->text : str_fmt(a, "spiffe://%.*s", STR(domain));
-    bool ok = check_signer(by, x, p, err);
-    if (ok && (domain.n == 0 || (id && !str_eq(id->trust_domain, domain))))
-        ok = err_denied(err, "certificate: its signer is of another trust domain, or of none");
-    if (ok && p->path_length >= 0 && X509_get_pathlen(x) == 0)
-        ok = err_denied(err, "certificate: its signer may sign leaves only");
-    ok = ok && write(a, p, der, err);
-    X509_free(x);
-    return ok;
+    p->signer = by->cert;
+    p->uri = id ? id->text : str_fmt(a, "spiffe://%.*s", STR(by->domain));
+    if (p->to_s > by->to_s)
+        p->to_s = by->to_s;
+    if (p->to_s <= p->from_s + X509_CUSHION_S)
+        return err_denied(err, "certificate: its signer is expired");
+    return write(a, p, der, err);
 }
 
 bool x509_issue_signer(struct arena *a, const struct x509_authority *by,
@@ -262,9 +293,14 @@ bool x509_issue_signer(struct arena *a, const struct x509_authority *by,
 {
     if (!check_span(span, err))
         return false;
+    struct x509_signer *signer;
     struct plan p = plan_of(subject_key, span);
     p.path_length = 0;
-    return issue(a, by, &p, NULL, der, err);
+    if (!x509_signer_new(by, &signer, err))
+        return false;
+    bool ok = issue(a, signer, &p, NULL, der, err);
+    x509_signer_free(signer);
+    return ok;
 }
 
 static bool is_printable(str s)
@@ -275,9 +311,9 @@ static bool is_printable(str s)
     return true;
 }
 
-bool x509_issue_leaf(struct arena *a, const struct x509_authority *by,
-                     const struct key *subject_key, const struct spiffe_id *id, str common_name,
-                     struct x509_span span, str *der, struct err *err)
+bool x509_sign_leaf(struct arena *a, const struct x509_signer *by, const struct key *subject_key,
+                    const struct spiffe_id *id, str common_name, struct x509_span span, str *der,
+                    int64_t *not_after_s, struct err *err)
 {
     struct spiffe_id checked;
     if (!check_span(span, err) || !spiffe_id_parse_workload(id->text, &checked, err))
@@ -287,5 +323,21 @@ bool x509_issue_leaf(struct arena *a, const struct x509_authority *by,
                          X509_SUBJECT_BYTES_MAX);
     struct plan p = plan_of(subject_key, span);
     p.common_name = common_name;
-    return issue(a, by, &p, &checked, der, err);
+    if (!issue(a, by, &p, &checked, der, err))
+        return false;
+    if (not_after_s)
+        *not_after_s = p.to_s;
+    return true;
+}
+
+bool x509_issue_leaf(struct arena *a, const struct x509_authority *by,
+                     const struct key *subject_key, const struct spiffe_id *id, str common_name,
+                     struct x509_span span, str *der, struct err *err)
+{
+    struct x509_signer *signer;
+    if (!x509_signer_new(by, &signer, err))
+        return false;
+    bool ok = x509_sign_leaf(a, signer, subject_key, id, common_name, span, der, NULL, err);
+    x509_signer_free(signer);
+    return ok;
 }

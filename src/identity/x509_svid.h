@@ -51,6 +51,18 @@ MUST_USE bool x509_issue_leaf(struct arena *a, const struct x509_authority *by,
                               const struct key *subject_key, const struct spiffe_id *id,
                               str common_name, struct x509_span span, str *der, struct err *err);
 
+/* An authority that was read and checked once, for those that issue many leaves: by.key stays the
+ * caller's and must outlive it. Errors as x509_issue_leaf's that concern the signer. */
+struct x509_signer; /* opaque */
+MUST_USE bool x509_signer_new(const struct x509_authority *by, struct x509_signer **out,
+                              struct err *err);
+void x509_signer_free(struct x509_signer *s); /* NULL is fine */
+/* As x509_issue_leaf. *not_after_s may be NULL. */
+MUST_USE bool x509_sign_leaf(struct arena *a, const struct x509_signer *by,
+                             const struct key *subject_key, const struct spiffe_id *id,
+                             str common_name, struct x509_span span, str *der, int64_t *not_after_s,
+                             struct err *err);
+
 /* ---- checking ---- */
 struct x509_svid {
     struct spiffe_id id;

@@ -123,25 +123,36 @@ static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding
 static const struct pack_field F_TEXT[] = {STRF(struct msg_text, text, 0), END};
 static const struct pack_field F_RELEASE[] = {STRF(struct msg_release, voucher, VOUCHER_MAX), END};
 static const struct pack_field F_SECRET[] = {STRF(struct msg_secret, values, 0), END};
-static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwk, TEXT_MAX),
+static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwks, 0),
+                                           STRF(struct msg_keys, txn_jwks, 0),
                                            STRF(struct msg_keys, checkpoint_vkey, TEXT_MAX), END};
-static const struct pack_field F_SIGN_TOKEN[] = {STRF(struct msg_sign_token, claims, TOKEN_MAX),
-                                                 END};
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
 /* OAuth */
-static const struct pack_field F_OAUTH[] = {PROOF(struct msg_oauth),
-                                            U8(struct msg_oauth, endpoint),
+static const struct pack_field F_OAUTH[] = {PROOF(struct msg_oauth), U8(struct msg_oauth, endpoint),
                                             STRF(struct msg_oauth, form, 0), END};
 static const struct pack_field F_OAUTH_ANSWER[] = {
     U32(struct msg_oauth_answer, status), STRF(struct msg_oauth_answer, body, 0),
     STRF(struct msg_oauth_answer, fields, TEXT_MAX), END};
+/* The built-in issuer. */
+enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
+static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
+                                               STRF(struct msg_sign_jwt, claims, TOKEN_MAX), END};
+static const struct pack_field F_SIGN_X509[] = {STRF(struct msg_sign_x509, spiffe_id, SPIFFE_MAX),
+                                                STRF(struct msg_sign_x509, spki, SPKI_MAX),
+                                                I64(struct msg_sign_x509, life_s), END};
+static const struct pack_field F_SIGNED_X509[] = {STRF(struct msg_signed_x509, chain, 0),
+                                                  I64(struct msg_signed_x509, not_after_s), END};
+static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
+                                             STRF(struct msg_bundle, roots, 0),
+                                             I64(struct msg_bundle, sequence), END};
 
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
     SMALL = 32 << 10,
+    BUNDLE_MAX = 512 << 10,
 };
 #define B(role)  (1u << ROLE_##role)
 #define ANY_ROLE (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER))
@@ -188,7 +199,6 @@ static const struct message TABLE[] = {
     {MSG_NO_SECRET, "no-secret", B(KEEPER), B(EDGE) | B(RUNNER), R_PHASE, SMALL, false, F_TEXT},
 
     {MSG_KEYS, "keys", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_KEYS},
-    {MSG_SIGN_TOKEN, "sign-token", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_TOKEN},
     {MSG_SIGNED_TOKEN, "signed-token", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
     {MSG_SIGN_CHECKPOINT, "sign-checkpoint", B(CORE), B(KEEPER), R_PHASE, SMALL, false,
      F_SIGN_CHECKPOINT},
@@ -200,6 +210,10 @@ static const struct message TABLE[] = {
 
     {MSG_OAUTH, "oauth", B(EDGE), B(CORE), R_PHASE, 128 << 10, false, F_OAUTH},
     {MSG_OAUTH_ANSWER, "oauth-answer", B(CORE), B(EDGE), R_PHASE, 128 << 10, false, F_OAUTH_ANSWER},
+    {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
+    {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
+    {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},
+    {MSG_BUNDLE, "bundle", B(KEEPER), B(CORE), R_PHASE, BUNDLE_MAX, false, F_BUNDLE},
 };
 
 enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 160 };

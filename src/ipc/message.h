@@ -60,14 +60,18 @@ enum message_type {
     MSG_NO_SECRET,
     /* core <-> keeper */
     MSG_KEYS = 70,
-    MSG_SIGN_TOKEN,
-    MSG_SIGNED_TOKEN,
+    MSG_SIGNED_TOKEN = 72,
     MSG_SIGN_CHECKPOINT,
     MSG_SIGNED_CHECKPOINT,
     MSG_NOT_SIGNED,
     MSG_SECRETS_CHANGED,
     /* core -> runner */
     MSG_STOP_CHILD = 80,
+    /* the built-in issuer: core <-> keeper */
+    MSG_SIGN_JWT = 90,
+    MSG_SIGN_X509,
+    MSG_SIGNED_X509,
+    MSG_BUNDLE,
     /* OAuth: edge -> core, and back */
     MSG_OAUTH = 120,
     MSG_OAUTH_ANSWER,
@@ -95,14 +99,14 @@ struct msg_setup {
     str keeper_key; /* 32 bytes: MACs vouchers for the keeper (core, keeper) */
     str runner_key; /* 32 bytes: MACs vouchers for the runner (core, runner) */
     str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
-    str runner_socket;  /* path (edge, runner) */
-    str tls;            /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
-    str upstream_tls;   /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
-                         * the system's CAs, which hold where a binding's own are empty */
-    str seal_key;       /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
-    int64_t uid;        /* to become; -1: stay (roles started as root) */
-    int64_t child_uid;  /* of stdio children (runner); -1: stay */
-    int64_t own_uid;    /* of the supervisor: an administrator on the control socket (core) */
+    str runner_socket; /* path (edge, runner) */
+    str tls;           /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
+    str upstream_tls;  /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
+                        * the system's CAs, which hold where a binding's own are empty */
+    str seal_key;      /* 32 bytes, or empty: the keeper's folder holds it (keeper) */
+    int64_t uid;       /* to become; -1: stay (roles started as root) */
+    int64_t child_uid; /* of stdio children (runner); -1: stay */
+    int64_t own_uid;   /* of the supervisor: an administrator on the control socket (core) */
     int64_t started_us; /* monotonic, when `ambit serve` began: for the start-up figure */
 };
 struct msg_listener {
@@ -241,15 +245,44 @@ struct msg_secret {
 };
 
 struct msg_keys {
-    str token_jwk;       /* public JWK of the task-token key */
+    str token_jwks;      /* JWK Set of all keys that task tokens verify with */
+    str txn_jwks;        /* the same for transaction tokens */
     str checkpoint_vkey; /* C2SP verifier key of the ledger */
-};
-struct msg_sign_token {
-    str claims; /* JSON */
 };
 struct msg_sign_checkpoint {
     int64_t size;
     str root; /* 32 bytes */
+};
+
+/* ---- the built-in issuer ---- */
+
+/* What the keeper signs for core as a JWT. Each kind has a key, a type, a longest life and rules
+ * for its claims (role/keeper_sign.h). Answered by SIGNED_TOKEN or NOT_SIGNED. */
+enum sign_kind {
+    SIGN_NONE = 0,
+    SIGN_TASK_TOKEN, /* at+jwt (RFC 9068) */
+    SIGN_TXN,        /* txntoken+jwt */
+    SIGN_JWT_SVID,   /* JWT */
+    SIGN_WIT_SVID,   /* wit+jwt */
+    SIGN_KINDS,
+};
+struct msg_sign_jwt {
+    uint8_t kind; /* enum sign_kind */
+    str claims;   /* JSON */
+};
+struct msg_sign_x509 {
+    str spiffe_id;
+    str spki; /* DER of the public key */
+    int64_t life_s;
+};
+struct msg_signed_x509 {
+    str chain; /* DER, one after another, leaf first */
+    int64_t not_after_s;
+};
+struct msg_bundle {
+    str jwks;         /* the SPIFFE bundle document */
+    str roots;        /* its CA certificates, DER, one after another */
+    int64_t sequence; /* grows with every change */
 };
 
 /* ---- OAuth ---- */

@@ -49,7 +49,7 @@ static void test_who_may_send(void **state)
     assert_true(message_size_max(ROLE_EDGE, ROLE_CORE, PHASE_RUN, MSG_CALL) > 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_CORE, PHASE_SETUP, MSG_CALL), 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_CORE, PHASE_RUN, MSG_GO), 0);
-    assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SIGN_TOKEN), 0);
+    assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SIGN_JWT), 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SIGN_CHECKPOINT), 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SECRETS_CHANGED), 0);
     assert_int_equal(message_size_max(ROLE_RUNNER, ROLE_CORE, PHASE_RUN, MSG_OUTCOME), 0);

@@ -199,46 +199,41 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         role_kill_peer(chan, &err);
 }
 
-static bool take_keys(struct core *c, const struct msg_keys *m, struct err *err)
-{
-    ARENA_SCOPE struct arena a = {0};
-    const json *jwk;
-    struct key *key;
-    if (!json_read(&a, m->token_jwk, NULL, &jwk, err) || !key_from_jwk(jwk, &key, err))
-        return false;
-    struct key_id kid = key_id(key);
-    keyset_fini(&c->gate.token_keys);
-    if (!keyset_add(&c->gate.token_keys, key, key_id_str(&kid), err)) {
-        key_free(key);
-        return false;
-    }
-    c->vkey = str_dup(&c->env->arena, m->checkpoint_vkey);
-    c->token_jwk = str_dup(&c->env->arena, m->token_jwk);
-    c->admin.vkey = c->vkey;
-    c->admin.token_jwk = c->token_jwk;
-    return true;
-}
-
 static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
                               str payload)
 {
     union {
         struct msg_keys keys;
+        struct msg_bundle bundle;
+        struct msg_signed_x509 x509;
         struct msg_text text;
     } m = {0};
     struct err err;
     bool ok = message_unpack((enum message_type)type, payload, &m, &err);
-    if (ok && type == MSG_KEYS)
-        ok = take_keys(c, &m.keys, &err);
-    else if (ok && type == MSG_SIGNED_TOKEN)
-        core_on_signed(c, id, m.text.text, (str){0});
-    else if (ok && type == MSG_SIGNED_CHECKPOINT)
-        core_on_checkpoint(c, m.text.text);
-    else if (ok && type == MSG_NOT_SIGNED) {
-        core_on_signed(c, id, (str){0}, m.text.text);
-        if (c->publishing)
-            core_on_checkpoint_refused(c, m.text.text);
-    }
+    if (ok)
+        switch (type) {
+        case MSG_KEYS:
+            ok = core_on_keys(c, &m.keys, &err);
+            break;
+        case MSG_BUNDLE:
+            ok = core_on_bundle(c, &m.bundle, &err);
+            break;
+        case MSG_SIGNED_TOKEN:
+            core_on_signed_token(c, id, m.text.text);
+            break;
+        case MSG_SIGNED_X509:
+            core_on_signed_x509(c, id, &m.x509);
+            break;
+        case MSG_SIGNED_CHECKPOINT:
+            core_on_checkpoint(c, m.text.text);
+            break;
+        case MSG_NOT_SIGNED:
+            if (!core_on_not_signed(c, id, m.text.text) && c->publishing)
+                core_on_checkpoint_refused(c, m.text.text);
+            break;
+        default:
+            break;
+        }
     if (!ok)
         role_kill_peer(chan, &err);
 }
@@ -282,6 +277,7 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
     if (peer == ROLE_KEEPER && c->keeper == chan) {
         c->keeper = NULL;
         core_signings_fail(c);
+        core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
     } else if (peer == ROLE_EDGE) {
@@ -427,15 +423,18 @@ static bool start_gate(struct core *c, struct err *err)
 {
     struct admin_out out = {.ctx = c,
                             .reply = core_reply,
-                            .sign_token = core_sign_token,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
                             .status = core_status,
                             .secrets_changed = on_secrets_changed};
     c->gate.conf = &c->env->conf;
     c->gate.scratch.max = STORE_LEAF_BYTES_MAX;
-    c->gate.out = (struct gate_out){
-        .ctx = c, .to_edge = to_edge, .to_all_edges = to_all_edges, .stop_children = stop_children};
+    c->gate.out = (struct gate_out){.ctx = c,
+                                    .to_edge = to_edge,
+                                    .to_all_edges = to_all_edges,
+                                    .stop_children = stop_children,
+                                    .sign_jwt = core_sign_jwt,
+                                    .sign_x509 = core_sign_x509};
     holds_init(&c->gate.holds);
     c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&

@@ -17,6 +17,12 @@ struct core_edge {
     struct chan *chan;
 };
 
+/* The own trust bundle, as the keeper gave it last; empty until then. */
+struct core_bundle {
+    struct buf jwks, roots;
+    int64_t sequence;
+};
+
 struct core {
     struct role_env *env;
     struct gate gate;
@@ -37,7 +43,8 @@ struct core {
     uint64_t next_conn;
     size_t next_edge;
     uint64_t checkpoints;
-    str vkey, token_jwk; /* in env->arena */
+    struct buf vkey; /* of the ledger, as the keeper gave it */
+    struct core_bundle bundle;
     struct map catalogs; /* binding -> itself, once its catalogue has been read */
     int64_t
         *asked_ms; /* by binding: when its tools were last asked for and not yet answered; 0: not */
@@ -50,13 +57,23 @@ uint64_t core_new_id(struct core *c);
 void core_discover(struct core *c,
                    uint32_t life); /* all that may be asked now; life 0: every edge */
 
-/* core_ledger.c: checkpoints and signatures, by the keeper */
-void core_sign_token(void *ctx, str claims, void (*done)(void *arg, str token, str why), void *arg);
-void core_on_signed(struct core *c, uint64_t id, str token, str why);
+/* core_sign.c: tokens and certificates, signed by the keeper (gate.h lends them to the gate) */
+void core_sign_jwt(void *ctx, enum sign_kind kind, str claims,
+                   void (*done)(void *arg, str token, str why), void *arg);
+void core_sign_x509(void *ctx, str spiffe_id, str spki, int64_t life_s,
+                    void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
+void core_on_signed_token(struct core *c, uint64_t id, str token);
+void core_on_signed_x509(struct core *c, uint64_t id, const struct msg_signed_x509 *m);
+bool core_on_not_signed(struct core *c, uint64_t id, str why); /* false: it was no such request */
+void core_signings_fail(struct core *c);                       /* the keeper is gone */
+MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err *err);
+MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
+
+/* core_ledger.c: checkpoints, signed by the keeper */
 void core_publish_later(struct core *c);
 void core_on_checkpoint(struct core *c, str note);
 void core_on_checkpoint_refused(struct core *c, str why);
-void core_signings_fail(struct core *c); /* the keeper is gone */
+void core_publishing_fails(struct core *c); /* the keeper is gone */
 
 /* core_people.c: the control socket */
 MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);

@@ -1,13 +1,8 @@
-/* What core has the keeper sign: checkpoints of the ledger, and task tokens. */
+/* Checkpoints of the ledger, which the keeper signs. */
 #include "role/core_int.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "crypto/note.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-
-/* ---- checkpoints ---- */
 
 /* The rhythm, but for the last one: a gateway that drains publishes what there is at once. */
 static int64_t wait_ms(struct core *c)
@@ -72,55 +67,8 @@ void core_on_checkpoint_refused(struct core *c, str why)
     core_publish_later(c);
 }
 
-/* ---- task tokens ---- */
-
-struct signing {
-    void (*done)(void *arg, str token, str why);
-    void *arg;
-};
-
-static str key_of(uint64_t id, char room[24])
+void core_publishing_fails(struct core *c)
 {
-    return str_of(room, (size_t)snprintf(room, 24, "%llu", (unsigned long long)id));
-}
-
-void core_sign_token(void *ctx, str claims, void (*done)(void *arg, str token, str why), void *arg)
-{
-    struct core *c = ctx;
-    char room[24];
-    if (!c->keeper) {
-        done(arg, (str){0}, S("the keeper is restarting; try again"));
-        return;
-    }
-    struct signing *s = calloc(1, sizeof *s);
-    if (!s)
-        abort();
-    *s = (struct signing){done, arg};
-    uint64_t id = core_new_id(c);
-    map_put(&c->signings, key_of(id, room), s);
-    role_send(c->keeper, MSG_SIGN_TOKEN, id, &(struct msg_sign_token){claims});
-}
-
-void core_on_signed(struct core *c, uint64_t id, str token, str why)
-{
-    char room[24];
-    struct signing *s = map_del(&c->signings, key_of(id, room));
-    if (!s)
-        return;
-    s->done(s->arg, token, why);
-    free(s);
-}
-
-void core_signings_fail(struct core *c)
-{
-    str id;
-    void *v;
-    for (size_t i = 0; map_next(&c->signings, &i, &id, &v);) {
-        struct signing *s = v;
-        s->done(s->arg, (str){0}, S("the keeper ended before it signed; try again"));
-        map_del(&c->signings, id);
-        free(s);
-    }
     if (c->publishing)
         publisher_cancel(c->publisher, clock_mono_us() / 1000);
     c->publishing = false;

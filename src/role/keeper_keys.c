@@ -1,6 +1,6 @@
 #include "role/keeper_keys.h"
+#include "base/clock.h"
 #include "base/limits.h"
-#include "crypto/jwt.h"
 
 static bool load_key(struct keeper_keys *k, str name, enum key_alg alg, struct key **out,
                      struct err *err)
@@ -55,14 +55,65 @@ static bool save_last(const struct keeper_keys *k, uint64_t size, const struct h
                                 str_of((const char *)b, sizeof b), err);
 }
 
+/* ---- the issuer ---- */
+
+static const str ISSUER_FILE = {"issuer", 6};
+
+struct ca_conf keeper_lives(const struct conf *c)
+{
+    const struct conf_lives *l = &c->lives;
+    return (struct ca_conf){.life_s = {[CA_ROOT] = l->root_s,
+                                       [CA_SIGNER] = l->ca_s,
+                                       [CA_TOKEN] = l->ca_s,
+                                       [CA_WIT] = l->ca_s,
+                                       [CA_TASK] = l->ca_s,
+                                       [CA_TXN] = l->ca_s},
+                            .svid_life_s = l->x509_s,
+                            .jwt_life_s = l->jwt_s,
+                            .wit_life_s = l->x509_s,
+                            .task_life_s = TASK_TOKEN_MS_MAX / 1000,
+                            .txn_life_s = TXN_TOKEN_MS_MAX / 1000,
+                            .refresh_s = l->refresh_s};
+}
+
+static bool save_ring(void *ctx, str bytes, struct err *err)
+{
+    struct keeper_keys *k = ctx;
+    return secrets_write_sealed(&k->secrets, S("issuer"), ISSUER_FILE, bytes, err) ||
+           err_in(err, "keys/issuer");
+}
+
+bool keeper_tend(struct keeper_keys *k, int64_t now_s, struct err *err)
+{
+    bool changed;
+    if (!keyring_tend(k->ring, now_s, &(struct keyring_disk){k, save_ring}, &changed, err))
+        return false;
+    k->unpublished |= changed;
+    return true;
+}
+
+static bool load_ring(struct keeper_keys *k, const struct conf *c, struct err *err)
+{
+    struct secret *s;
+    struct ca_conf lives = keeper_lives(c);
+    if (secrets_read_sealed(&k->secrets, S("issuer"), ISSUER_FILE, &s, err)) {
+        bool ok = keyring_read(c->trust_domain, &lives, secret_str(s), &k->ring, err);
+        secret_free(s);
+        if (!ok)
+            return err_in(err, "keys/issuer");
+    } else if (err->kind != ERR_NOTFOUND) {
+        return err_in(err, "keys/issuer");
+    } else if (!keyring_new(c->trust_domain, &lives, &k->ring, err)) {
+        return err_in(err, "\"identity\"");
+    }
+    return keeper_tend(k, clock_wall_ms() / 1000, err);
+}
+
 /* ---- opening ---- */
 
 static bool write_public(struct keeper_keys *k, struct err *err)
 {
     struct note_verifier v;
-    struct jw w = jw(&k->token_jwk);
-    k->token_kid = key_id(k->token);
-    key_write_jwk(&w, k->token, key_id_str(&k->token_kid), (str){0});
     if (!note_verifier(k->origin, NOTE_ED25519, k->checkpoint, &v, err))
         return err_in(err, "\"origin\"");
     note_vkey_write(&v, &k->checkpoint_vkey);
@@ -72,70 +123,27 @@ static bool write_public(struct keeper_keys *k, struct err *err)
 bool keeper_keys_open(struct keeper_keys *k, const struct role_env *env, struct err *err)
 {
     int keys = env->directories[DIRECTORY_KEYS], secrets = env->directories[DIRECTORY_SECRETS];
-    *k = (struct keeper_keys){.origin = env->conf.origin};
+    *k = (struct keeper_keys){.origin = env->conf.origin, .trust_domain = env->conf.trust_domain};
     if (keys < 0 || secrets < 0)
         return err_peer(err, "the folders of keys and secrets were not handed over");
-    buf_printf(&k->issuer, "https://%.*s", STR(env->conf.trust_domain));
+    k->conf = &env->conf;
+    buf_put(&k->issuer, env->conf.issuer);
     return secrets_open(&k->secrets, keys, secrets, env->setup.seal_key, err) &&
-           load_key(k, S("token.key"), KEY_ES256, &k->token, err) &&
            load_key(k, S("checkpoint.key"), KEY_ED25519, &k->checkpoint, err) &&
-           load_last(k, err) && write_public(k, err);
+           load_last(k, err) && load_ring(k, &env->conf, err) && write_public(k, err);
 }
 
 void keeper_keys_close(struct keeper_keys *k)
 {
     secrets_close(&k->secrets);
-    key_free(k->token);
+    keyring_free(k->ring);
     key_free(k->checkpoint);
     buf_fini(&k->issuer);
-    buf_fini(&k->token_jwk);
     buf_fini(&k->checkpoint_vkey);
     *k = (struct keeper_keys){0};
 }
 
 /* ---- signing ---- */
-
-static bool check_claims(const struct keeper_keys *k, const json *claims, int64_t now_ms,
-                         struct err *err)
-{
-    int64_t exp_s;
-    if (json_type(claims) != JSON_OBJECT)
-        return err_input(err, "claims must be an object");
-    if (json_get(claims, S("iss")) && !str_eq(json_get_str(claims, S("iss")), buf_str(&k->issuer)))
-        return err_input(err, "the issuer is not the caller's to say");
-    if (!json_get(claims, S("exp")) || !jwt_time(claims, S("exp"), &exp_s, err))
-        return err_input(err, "claims must say when they expire");
-    if (exp_s * 1000 <= now_ms)
-        return err_input(err, "claims have expired");
-    if (exp_s * 1000 > now_ms + TASK_TOKEN_MS_MAX)
-        return err_denied(err, "a task token may live %d seconds at most",
-                          TASK_TOKEN_MS_MAX / 1000);
-    return true;
-}
-
-bool keeper_sign_token(const struct keeper_keys *k, str claims, int64_t now_ms, struct buf *out,
-                       struct err *err)
-{
-    ARENA_SCOPE struct arena a = {0};
-    const json *tree;
-    struct buf text = {.max = JWS_BYTES_MAX};
-    if (!jwt_payload(&a, claims, &tree, err) || !check_claims(k, tree, now_ms, err))
-        return false;
-    struct jw w = jw(&text);
-    jw_obj(&w);
-    jw_kstr(&w, S("iss"), buf_str(&k->issuer));
-    str name;
-    const json *value;
-    for (struct json_iter it = json_iter(tree); json_next(&it, &name, &value);)
-        if (!str_eq(name, S("iss")))
-            jw_kvalue(&w, name, value);
-    jw_end_obj(&w);
-    bool ok = text.over ? err_limit(err, "the claims are too large")
-                        : jwt_sign(k->token, key_id_str(&k->token_kid), S("at+jwt"), buf_str(&text),
-                                   out, err);
-    buf_fini(&text);
-    return ok;
-}
 
 bool keeper_sign_checkpoint(struct keeper_keys *k, int64_t size, str root, struct buf *out,
                             struct err *err)

@@ -1,20 +1,24 @@
-/* keeper_keys: the signing keys of an installation and what they sign.
+/* keeper_keys: the signing keys of an installation, and checkpoints.
  *
- * Sealed in state/keys: token.key (ES256, task tokens), checkpoint.key (Ed25519, the ledger), both
- * made at the first start, and checkpoint.last (the largest checkpoint signed: size and root). */
+ * Sealed in state/keys: issuer (the keys of the built-in SPIFFE issuer and of tokens,
+ * identity/keyring.h), checkpoint.key (Ed25519, the ledger), both made at the first start, and
+ * checkpoint.last (the largest checkpoint signed: size and root). */
 #pragma once
 #include "broker/secrets.h"
 #include "crypto/key.h"
 #include "crypto/note.h"
+#include "identity/keyring.h"
 #include "role/role.h"
 
 struct keeper_keys {
     struct secrets secrets;
-    struct key *token, *checkpoint;
-    struct key_id token_kid;
-    str origin;        /* of the ledger; borrowed from the configuration */
-    struct buf issuer; /* of tokens: https:// and the trust domain */
-    struct buf token_jwk, checkpoint_vkey;
+    struct keyring *ring;
+    struct key *checkpoint;
+    str origin, trust_domain; /* borrowed from the configuration */
+    const struct conf *conf; /* borrowed */
+    struct buf issuer;        /* `iss` of tokens */
+    struct buf checkpoint_vkey;
+    bool unpublished; /* the ring has changed: tell core before anything is signed with it */
     uint64_t last_size;
     struct hash last_root;
     bool has_last;
@@ -23,10 +27,10 @@ struct keeper_keys {
 MUST_USE bool keeper_keys_open(struct keeper_keys *k, const struct role_env *env, struct err *err);
 void keeper_keys_close(struct keeper_keys *k);
 
-/* claims: a JSON object with exp, at most TASK_TOKEN_MS_MAX ahead, and without iss, which is added,
- * as are the type at+jwt and the key id. Refused: iss, an exp that is past. */
-MUST_USE bool keeper_sign_token(const struct keeper_keys *k, str claims, int64_t now_ms,
-                                struct buf *out, struct err *err);
+/* The lives that a configuration asks for. */
+struct ca_conf keeper_lives(const struct conf *c);
+/* Makes, retires and forgets what is due. False: try again soon. */
+MUST_USE bool keeper_tend(struct keeper_keys *k, int64_t now_s, struct err *err);
 /* ERR_DENIED: an earlier checkpoint says otherwise about this size, or this size is smaller than
  * the largest one signed (a ledger never shrinks). Signing the very same one again is fine. The
  * largest is on disk before its signature leaves. */

@@ -58,14 +58,9 @@ struct rt {
 /* From most to least trusted: who is believed when two roles disagree. */
 static unsigned trust(enum role r)
 {
-    static const unsigned char order[ROLE_COUNT] = {[ROLE_SUPERVISOR] = 5,
-                                                    [ROLE_KEEPER] = 4,
-                                                    [ROLE_CORE] = 3,
-                                                    [ROLE_RUNNER] = 2,
-                                                    [ROLE_WORKLOAD] = 1,
-                                                    [ROLE_PORTAL] = 1,
-                                                    [ROLE_FETCHER] = 1,
-                                                    [ROLE_EDGE] = 1};
+    static const unsigned char order[ROLE_COUNT] = {
+        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4, [ROLE_CORE] = 3,    [ROLE_RUNNER] = 2,
+        [ROLE_WORKLOAD] = 1,   [ROLE_PORTAL] = 1, [ROLE_FETCHER] = 1, [ROLE_EDGE] = 1};
     return r < ROLE_COUNT ? order[r] : 0;
 }
 

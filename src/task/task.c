@@ -367,7 +367,7 @@ void task_token_claims(const struct task *t, const struct conf *conf, str cert, 
     struct id jti = id_new('j');
     struct jw w = jw(out);
     jw_obj(&w);
-    jw_kstr(&w, S("aud"), str_fmt(&a, "https://%.*s/mcp", STR(conf->trust_domain)));
+    jw_kstr(&w, S("aud"), str_fmt(&a, "%.*s/mcp", STR(conf->issuer)));
     jw_kstr(&w, S("sub"), t->owner);
     jw_kstr(&w, S("client_id"), task_agent_id(&a, conf, t->agent));
     jw_ki64(&w, S("iat"), now_ms / 1000);

@@ -3,7 +3,7 @@
     roles = Roles(BINARY, FOLDER, CONFIGURATION, POLICIES, SECRETS)
     edge = roles.new_edge()                        # to core and keeper it is an edge process
     edge.call(token=T, tool="help__echo")          # -> Answer(type="GO" | "REFUSED" | ..., fields)
-    edge.core.send("SIGN_TOKEN", claims=b"{}")     # whatever no edge may say
+    edge.core.send("SIGN_JWT", claims=b"{}")      # whatever no edge may say
 
 The gateway has no switch for this: core, keeper and runner are started exactly as src/role/supervisor.c does, and
 cannot tell the difference. Frames: src/os/frame.h. Messages: src/ipc/message.c; the table below is written anew from
@@ -67,8 +67,7 @@ MESSAGES = {
     "RELEASE": (60, [("voucher", "s")]),
     "SECRET": (61, [("values", "s")]),
     "NO_SECRET": (62, TEXT),
-    "KEYS": (70, [("token_jwk", "s"), ("checkpoint_vkey", "s")]),
-    "SIGN_TOKEN": (71, [("claims", "s")]),
+    "KEYS": (70, [("token_jwks", "s"), ("txn_jwks", "s"), ("checkpoint_vkey", "s")]),
     "SIGNED_TOKEN": (72, TEXT),
     "SIGN_CHECKPOINT": (73, [("size", "q"), ("root", "s")]),
     "SIGNED_CHECKPOINT": (74, TEXT),
@@ -77,6 +76,10 @@ MESSAGES = {
     "STOP_CHILD": (80, [("task", "s")]),
     "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),
     "OAUTH_ANSWER": (121, [("status", "I"), ("body", "s"), ("fields", "s")]),
+    "SIGN_JWT": (90, [("kind", "B"), ("claims", "s")]),
+    "SIGN_X509": (91, [("spiffe_id", "s"), ("spki", "s"), ("life_s", "q")]),
+    "SIGNED_X509": (92, [("chain", "s"), ("not_after_s", "q")]),
+    "BUNDLE": (93, [("jwks", "s"), ("roots", "s"), ("sequence", "q")]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}
 PROOF_NONE, PROOF_TOKEN, PROOF_CONN = 0, 1, 2

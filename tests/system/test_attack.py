@@ -137,14 +137,14 @@ def ended(world, edge, by, channel):
 def test_message_of_another_role_ends_the_edge(world, edge, to, name):
     channel = getattr(edge, to)
     fd = os.open(os.devnull, os.O_RDONLY) if name in WITH_FD else None
-    channel.send(name, id=1, fd=fd, **({"claims": b'{"sub":"ann"}'} if name == "SIGN_TOKEN" else {}))
+    channel.send(name, id=1, fd=fd, **({"claims": b'{"sub":"ann"}'} if name == "SIGN_JWT" else {}))
     if fd is not None:
         os.close(fd)
     ended(world, edge, to, channel)
 
 
 def test_unknown_types_end_the_edge(world):
-    for number in (0, 10, 19, 28, 49, 63, 77, 81, 96, 255, 256, 0x7fff, 0xffff):
+    for number in (0, 10, 19, 28, 49, 63, 71, 77, 81, 149, 255, 256, 0x7fff, 0xffff):
         edge = world.new_edge()
         edge.core.raw(r.frame(number))
         ended(world, edge, "core", edge.core)
@@ -274,7 +274,7 @@ def test_tokens_of_our_own_key_for_other_uses_are_refused(world, edge):
     core = r.Channel(ours)
 
     def signed(**changes):
-        answer = core.ask("SIGN_TOKEN", claims=json.dumps({**claims, **changes}))
+        answer = core.ask("SIGN_JWT", kind=1, claims=json.dumps({**claims, **changes}))
         return answer["text"].decode() if answer.type == "SIGNED_TOKEN" else None
 
     now = int(time.time())
@@ -282,7 +282,8 @@ def test_tokens_of_our_own_key_for_other_uses_are_refused(world, edge):
     assert edge.call(token=good).type == "GO", "the same claims, unchanged, are good"
     ends_soon = signed(exp=now + 2)
     assert ends_soon and edge.call(token=ends_soon).type == "GO"
-    wrong = {"another audience": signed(aud="https://elsewhere.example/mcp"), "no audience": signed(aud=""),
+    wrong = {"another audience": signed(aud=claims["aud"] + "/elsewhere"), "no audience": signed(aud=""),
+             "elsewhere": signed(aud="https://elsewhere.example/mcp"),
              "not a task": signed(task={"id": "x"}), "no task": signed(task={}),
              "a task that is none": signed(task={**claims["task"], "id": "t" + "0" * 26}),
              "another certificate": signed(cnf={"x5t#S256": tokens.b64(bytes(32))}),
@@ -290,7 +291,8 @@ def test_tokens_of_our_own_key_for_other_uses_are_refused(world, edge):
              "for ever": signed(exp=now + 86400)}
     for what, token in wrong.items():
         assert token is None or is_refused(edge.call(token=token), r.UNAUTHENTICATED), what
-    assert wrong["another audience"] and wrong["for ever"] is None
+    assert wrong["another audience"]
+    assert all(wrong[what] is None for what in ("elsewhere", "no audience", "for ever")), "the keeper signs no such thing"
     time.sleep(max(0, now + 3.2 - time.time()))
     assert is_refused(edge.call(token=ends_soon), r.UNAUTHENTICATED), "over, though it was known"
     core.close()

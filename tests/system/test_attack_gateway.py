@@ -82,7 +82,7 @@ def in_flight(g, hostile):
 FRAMES = {
     "unknown type": r.frame(0),
     "a word of core's": r.frame(*[r.MESSAGES["GO"][0], r.pack("GO", {"call": "c", "binding": "up"})]),
-    "an order to sign": r.frame(r.MESSAGES["SIGN_TOKEN"][0], r.pack("SIGN_TOKEN", {"claims": b'{"sub":"ann"}'})),
+    "an order to sign": r.frame(r.MESSAGES["SIGN_JWT"][0], r.pack("SIGN_JWT", {"claims": b'{"sub":"ann"}'})),
     "a stop": r.frame(r.MESSAGES["DRAIN"][0]),
 }
 
@@ -99,7 +99,7 @@ def test_edge_that_breaks_the_rules_is_ended_and_replaced(site, hostile, what, p
     assert "ending a role that broke the rules" in site.log
 
 
-@pytest.mark.parametrize("name", ["ACCUSE", "SETUP", "SIGN_TOKEN", "CALL", "PEER"])
+@pytest.mark.parametrize("name", ["ACCUSE", "SETUP", "SIGN_JWT", "CALL", "PEER"])
 def test_edge_that_lies_to_the_supervisor_is_ended(site, hostile, name):
     """An edge may accuse nobody."""
     calls = in_flight(site, hostile)
