@@ -136,6 +136,7 @@ void gate_fini(struct gate *g)
     free_values(&g->sessions);
     free_values(&g->conns);
     gate_tokens_forget(g);
+    map_fini(&g->tokens);
     oauth_free(g->oauth);
     holds_fini(&g->holds);
     catalog_fini(&g->catalog);

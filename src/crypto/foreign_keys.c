@@ -252,7 +252,7 @@ static enum verdict add_entry(struct foreign_keys *set, struct arena *a, const j
                               const struct foreign_rules *rules, struct err *err)
 {
     struct foreign_key key = {0};
-    str kid;
+    str kid = {0};
     if (json_type(jwk) != JSON_OBJECT || is_secret(jwk)) {
         err_input(err, "an entry is not an object, or holds a secret key");
         return ENTRY_BAD;

@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "call/oauth.h"
 #include "ledger/recover.h"
 #include "net/chan.h"
 #include "store/read.h"
@@ -159,6 +160,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
         struct msg_empty empty;
+        struct msg_oauth oauth;
     } m = {0};
     struct err err;
     struct buf text = {0};
@@ -186,6 +188,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_CONN_CLOSED:
             gate_conn_dropped(&c->gate, life, m.closed.conn);
+            break;
+        case MSG_OAUTH:
+            gate_oauth(&c->gate, life, id, &m.oauth);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);

@@ -214,7 +214,10 @@ static bool tls_of(struct edge *e, uint32_t index, struct tls **out, struct err 
     while (unpack_str(&run, &number, &bad) && unpack_str(&run, &cert, &bad) &&
            unpack_str(&run, &key, &bad) && unpack_str(&run, &ca, &bad))
         if (str_to_u64(number, &n) && n == index) {
-            struct tls_server_opts o = {.cert_pem = cert, .key_pem = key, .client_ca_pem = ca};
+            struct tls_server_opts o = {.cert_pem = cert,
+                                        .key_pem = key,
+                                        .client_ca_pem = ca,
+                                        .client_cert_any = e->env->conf.listeners[index].svid};
             return tls_server_new(&o, out, err);
         }
     return true;
