@@ -70,28 +70,23 @@ static bool remember(struct oauth_request *r, const struct token_facts *t)
 }
 
 /* A holder that is done may complete its task: every token of it is dead, everywhere, at once. */
-static bool complete(struct oauth_request *r, struct task *t)
+static void complete(struct oauth_request *r, struct task *t)
 {
-    str what = oauth_param(r, S("task"));
-    if (!what.n)
-        return true;
-    if (!str_eq(what, S("complete")))
-        return oauth_error(r, "invalid_request", "task must be \"complete\", or left out");
     if (t->state == TASK_ACTIVE)
         gate_close_task(r->g, t, TASK_COMPLETED, S("completed by its agent"), r->agent->name, NULL,
                         NULL);
-    return true;
 }
 
 void oauth_revoke(struct oauth_request *r)
 {
     struct token_facts t;
     struct err err;
-    str token = oauth_param(r, S("token"));
+    str token = oauth_param(r, S("token")), task = oauth_param(r, S("task"));
     if (!oauth_client(r))
         return;
-    if (!token.n) {
-        oauth_error(r, "invalid_request", "token is missing");
+    if (!token.n || (task.n && !str_eq(task, S("complete")))) {
+        oauth_error(r, "invalid_request",
+                    token.n ? "task must be \"complete\", or left out" : "token is missing");
         return;
     }
     /* A token that is not good any more, or never was, is revoked already (RFC 7009 section 2.2).
@@ -104,8 +99,10 @@ void oauth_revoke(struct oauth_request *r)
         oauth_error(r, "invalid_request", "only its holder revokes a token; owners close the task");
         return;
     }
-    if (!remember(r, &t) || !complete(r, t.task))
+    if (!remember(r, &t))
         return;
+    if (task.n)
+        complete(r, t.task);
     gate_token_drop(r->g, token);
     oauth_reply(r, 200, S("{}"));
 }
