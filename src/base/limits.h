@@ -48,14 +48,26 @@ enum {
     TASK_LIFE_MS_MAX = 7 * 24 * 3600 * 1000,
     HOLD_LIFE_MS = 15 * 60 * 1000,
     HOLDS_PER_TASK_MAX = 64,
+    REDEEM_WAIT_MS = 60 * 1000,        /* config: limits.redeemWait */
+    SHARED_WINDOW_MS = 60 * 1000,      /* config: limits.sharedWindow */
+    TASK_REQUESTS_MAX = 8,             /* of one agent, waiting for its owner */
 
     /* channels between roles */
     IPC_FRAME_BYTES_MAX = 24 << 20,
     IPC_QUEUE_BYTES_MAX = 64 << 20,
     CONTROL_LINE_BYTES_MAX = 256 << 10,
 
-    VOUCHER_LIFE_MS = 30 * 1000,     /* the longest a checker accepts: a stdio child may have to start first */
+    VOUCHER_LIFE_MS =
+        30 * 1000, /* the longest a checker accepts: a stdio child may have to start first */
     VOUCHER_EDGE_LIFE_MS = 5 * 1000, /* of one for a single request's credential, used at once */
-    SECRET_BYTES_MAX = 16 << 10, /* of an upstream credential */
-    SEALED_BYTES_MAX = 64 << 10, /* of anything that is sealed or kept in locked memory */
+    SECRET_BYTES_MAX = 16 << 10,     /* of an upstream credential */
+    SEALED_BYTES_MAX = 64 << 10,     /* of anything that is sealed or kept in locked memory */
+    /* attestation of local processes */
+    PROGRAM_BYTES_MAX = 512 << 20, /* of a program file that is hashed */
+    LOOK_WAIT_MS_MAX = 15 * 1000,  /* for the witness */
+    LOOKS_PER_UID_MAX = 256,       /* at once */
+    ATTESTED_MAX = 16384,          /* connections whose process is watched */
+    ATTESTED_PER_UID_MAX = 4096,
+    ANCESTORS_MAX = 32, /* between a process and the one that was launched */
+    LAUNCHES_MAX = 4096,
 };

@@ -5,10 +5,10 @@
  *                     \______________________ refused ______________________________/
  *
  * identify.c proves who asks; spine.c resolves, decides, records and releases; settle.c takes
- * outcomes; session.c, listing.c and delegate.c are what the names say; restore.c brings the state
- * back after a start. The gate knows no sockets: it answers through `struct gate_out`, and time is
- * given. Everything lives on core's main thread; the store's writer thread commits, and its results
- * come back here by store_collect().
+ * outcomes; states.c closes, suspends and resumes; session.c, listing.c and delegate.c are what the
+ * names say; restore.c brings the state back after a start. The gate knows no sockets: it answers
+ * through `struct gate_out`, and time is given. Everything lives on core's main thread; the store's
+ * writer thread commits, and its results come back here by store_collect().
  *
  * An edge is treated as hostile: nothing it says is believed but the bytes of tokens and the ids of
  * connections that core itself attested; every id it names must belong to it. */
@@ -24,6 +24,7 @@
 #include "ledger/record.h"
 #include "store/schema.h"
 #include "store/store.h"
+#include "task/agents.h"
 #include "task/task.h"
 
 /* Where answers go. */
@@ -44,18 +45,19 @@ struct gate_out {
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
  * gate_conn_closed when it ends: the identity dies with it. */
+enum { ATTESTED_INSTANCE_SIZE = 48 };
 struct attested {
     int64_t conn;
     uint32_t edge;
     const struct conf_agent *agent;
-    char instance[24]; /* "pid-4711" */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* "pid-4711-88123", or the id of a launch */
 };
 
 struct session {
     struct id id;
     struct id task;
     uint32_t listener;
-    char instance[24]; /* of the attested process; empty: came by token */
+    char instance[ATTESTED_INSTANCE_SIZE]; /* of the attested process; empty: came by token */
     int64_t used_ms;
     char version[16];
 };
@@ -69,6 +71,7 @@ struct live_call {
     bool high;
     bool released; /* the edge was told to go */
     bool closing;  /* an outcome is on its way to the store */
+    struct task_cost cost;
     str binding, tool, effect;
     int64_t recorded_us, give_up_ms;
     struct arena arena;
@@ -82,6 +85,7 @@ struct gate_counts {
 struct gate {
     const struct conf *conf;
     struct tasks tasks;
+    struct agents agents; /* by gate_restore */
     struct holds holds;
     struct catalog catalog;
     struct policy_set *policy;
@@ -91,9 +95,9 @@ struct gate {
     struct map conns;    /* decimal id -> struct attested */
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
+    struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust;             /* what proves an agent; owned */
     struct oauth *oauth;             /* call/oauth.h; owned */
-    struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;
@@ -201,8 +205,18 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
  * may be NULL. */
 void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
                      store_done_fn *done, void *arg);
-/* Tasks below this one, itself first, in the arena. */
-struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n);
+/* Suspends an active task, or resumes one: memory at once, then the store. Suspending cuts streams
+ * and stops children, and holds for the tasks below too. done may be NULL. */
+void gate_suspend_task(struct gate *g, struct task *t, str reason, str by, store_done_fn *done,
+                       void *arg);
+void gate_resume_task(struct gate *g, struct task *t, str by, store_done_fn *done, void *arg);
+/* Suspends or resumes an agent: the same, for all its tasks and attested connections. */
+void gate_set_agent(struct gate *g, struct agent *agent, bool suspended, str reason, str by,
+                    store_done_fn *done, void *arg);
+/* After something of the agents changed that policies read. */
+void gate_agents_changed(struct gate *g);
+/* An identity was seen at a place; sharing is logged, recorded and told to policies. */
+void gate_seen(struct gate *g, str agent, enum place_kind kind, str place, int64_t now_ms);
 /* Runs `delegate`, the gateway's own operation (delegate.c): the child task, or why not. */
 MUST_USE bool gate_delegate(struct gate *g, struct task *parent, const json *args, int64_t now_ms,
                             struct task **out, struct err *err);

@@ -33,19 +33,25 @@ static void write_details(struct jw *w, const struct oauth_wanted *want)
 {
     jw_key(w, S("authorization_details"));
     jw_arr(w);
-    jw_obj(w);
-    jw_kstr(w, S("type"), S("tool_call"));
-    write_operations(w, S("actions"), want);
-    jw_end_obj(w);
+    if (want->narrowed) {
+        jw_obj(w);
+        jw_kstr(w, S("type"), S("tool_call"));
+        write_operations(w, S("actions"), want);
+        jw_end_obj(w);
+    } else {
+        task_authorization_details(w, want->task);
+    }
     jw_end_arr(w);
 }
 
-/* authority_hash (a name of the OAuth Mission draft): of the grant as it is stored and recorded. */
+/* authority_hash (a name of the OAuth Mission draft): of the operations and their bounds. Bounds hold
+ * for a narrowed token too: core judges calls by the task. */
 static void write_task(struct jw *w, const struct oauth_request *r, const struct oauth_wanted *want)
 {
     const struct task *t = want->task;
     struct buf grants = {0};
-    task_grants_write(t, &grants);
+    struct jw g = jw(&grants);
+    grant_set_write(&g, t->grants);
     struct hash h = sha256(buf_str(&grants));
     buf_fini(&grants);
     jw_key(w, S("task"));

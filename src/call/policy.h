@@ -12,6 +12,7 @@
 #pragma once
 #include "call/catalog.h"
 #include "hold/hold.h"
+#include "task/agents.h"
 #include "task/task.h"
 
 struct policy_set;
@@ -24,6 +25,10 @@ void policy_free(struct policy_set *p);
 /* SHA-256 over schema and all policy texts, as base64url; the name of this version. */
 str policy_digest(const struct policy_set *p);
 size_t policy_count(const struct policy_set *p);
+
+/* What policies read of agents (status, assessed, shared), as of now. The one thing of a set that
+ * changes: it is asked with what is so at that moment. */
+MUST_USE bool policy_agents_changed(struct policy_set *p, const struct agents *as, struct err *err);
 
 enum decision { DECISION_DENY = 0, DECISION_HOLD, DECISION_ALLOW };
 str decision_name(enum decision d);

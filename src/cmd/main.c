@@ -18,6 +18,7 @@ static const struct command COMMANDS[] = {
     {"task", "open, list, show and close tasks; get their tokens", cmd_task},
     {"hold", "look at calls that wait for a person, and decide them", cmd_hold},
     {"connect", "a stdio MCP server for any client: the way in for agents", cmd_connect},
+    {"run", "run an agent's program under a registered identity", cmd_run},
     {"trace", "who did what, for whom and by whose decision", cmd_trace},
     {"ledger", "verify the ledger", cmd_ledger},
     {"tools", "list the tools of all bindings", cmd_tools},

@@ -16,6 +16,7 @@ static const struct {
     {ROLE_WORKLOAD, role_workload},
     {ROLE_PORTAL, role_portal},
     {ROLE_FETCHER, role_fetcher},
+    {ROLE_WITNESS, role_witness},
 };
 
 int cmd_role(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* `ambit show`: the configuration as it is in force, every default filled in. Of headers and
  * environment variables only the names: a value might be a secret that somebody wrote there. */
 #include "cmd/cli.h"
+#include "base/hex.h"
 
 static void write_strs(struct jw *w, str name, const str *list, size_t n)
 {
@@ -40,6 +41,51 @@ static void write_person(struct jw *w, const struct conf_person *p)
     jw_end_obj(w);
 }
 
+static void write_groups(struct jw *w, const struct conf_select *s)
+{
+    jw_key(w, S("groups"));
+    jw_arr(w);
+    for (size_t i = 0; i < s->groups_n; i++)
+        jw_i64(w, s->groups[i]);
+    jw_end_arr(w);
+}
+
+static void write_hashes(struct jw *w, const struct conf_select *s)
+{
+    struct buf hex = {0};
+    jw_key(w, S("sha256"));
+    jw_arr(w);
+    for (size_t i = 0; i < s->sha256_n; i++) {
+        buf_clear(&hex);
+        hex_encode(&hex, s->sha256[i]);
+        jw_str(w, buf_str(&hex));
+    }
+    jw_end_arr(w);
+    buf_fini(&hex);
+}
+
+static void write_select(struct jw *w, str name, const struct conf_select *s, bool descendants)
+{
+    if (!s->any)
+        return;
+    jw_key(w, name);
+    jw_obj(w);
+    if (s->uid >= 0)
+        jw_ki64(w, S("uid"), s->uid);
+    if (s->gid >= 0)
+        jw_ki64(w, S("gid"), s->gid);
+    if (s->groups_n)
+        write_groups(w, s);
+    write_set(w, S("path"), s->path);
+    if (s->sha256_n)
+        write_hashes(w, s);
+    write_set(w, S("unit"), s->unit);
+    write_set(w, S("cgroup"), s->cgroup);
+    if (descendants)
+        jw_kbool(w, S("descendants"), true);
+    jw_end_obj(w);
+}
+
 static void write_agent(struct jw *w, const struct conf_agent *g)
 {
     jw_key(w, g->name);
@@ -51,15 +97,8 @@ static void write_agent(struct jw *w, const struct conf_agent *g)
     jw_kbool(w, S("suspended"), g->suspended);
     jw_kbool(w, S("assessed"), g->assessed_ms != 0);
     jw_kbool(w, S("bearer"), g->bearer);
-    if (g->attestable) {
-        jw_key(w, S("select"));
-        jw_obj(w);
-        if (g->uid >= 0)
-            jw_ki64(w, S("uid"), g->uid);
-        if (g->gid >= 0)
-            jw_ki64(w, S("gid"), g->gid);
-        jw_end_obj(w);
-    }
+    write_select(w, S("select"), &g->select, false);
+    write_select(w, S("launch"), &g->launch, g->launch_descendants);
     write_strs(w, S("ambit"), g->ambit, g->ambit_n);
     write_strs(w, S("delegates"), g->delegates, g->delegates_n);
     jw_end_obj(w);

@@ -57,6 +57,14 @@ const struct conf_agent *conf_agent(const struct conf *c, str name)
     return NULL;
 }
 
+const struct conf_issuer *conf_issuer(const struct conf *c, str name)
+{
+    for (size_t i = 0; i < c->issuers_n; i++)
+        if (str_eq(c->issuers[i].name, name))
+            return &c->issuers[i];
+    return NULL;
+}
+
 const struct conf_binding *conf_binding(const struct conf *c, str name)
 {
     for (size_t i = 0; i < c->bindings_n; i++)
@@ -71,6 +79,19 @@ const struct conf_operation *conf_operation(const struct conf_binding *b, str to
         if (str_eq(b->operations[i].tool, tool))
             return &b->operations[i];
     return NULL;
+}
+
+const struct conf_template *conf_template(const struct conf *c, str name)
+{
+    for (size_t i = 0; i < c->templates_n; i++)
+        if (str_eq(c->templates[i].name, name))
+            return &c->templates[i];
+    return NULL;
+}
+
+bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms)
+{
+    return agent->assessed_ms && now_ms - agent->assessed_ms < agent->assessed_for_ms;
 }
 
 bool conf_agent_covers(const struct conf_agent *agent, str operation)

@@ -31,6 +31,25 @@ enum effect {
 str effect_name(enum effect e);
 bool effect_parse(str s, enum effect *out);
 
+/* What data is: how far it may go, and of what kinds it is. Level 0: not said. */
+enum confidentiality {
+    CONFIDENTIALITY_NONE = 0,
+    CONFIDENTIALITY_PUBLIC,
+    CONFIDENTIALITY_INTERNAL,
+    CONFIDENTIALITY_CONFIDENTIAL,
+    CONFIDENTIALITY_RESTRICTED,
+};
+enum { LABEL_CATEGORIES_ALL = 0x0f }; /* pii, payment, credential, own: one bit each */
+struct data_label {
+    uint8_t level;      /* enum confidentiality */
+    uint8_t categories; /* bits */
+};
+str confidentiality_name(uint8_t level);
+bool confidentiality_parse(str s, uint8_t *out);
+bool label_category_parse(str s, uint8_t *bits); /* adds its bit */
+struct jw;
+void label_categories_write(struct jw *w, uint8_t bits); /* an array of names */
+
 enum person_role {
     ROLE_OWNER = 1 << 0,
     ROLE_APPROVER = 1 << 1,
@@ -46,21 +65,82 @@ struct conf_person {
     str oidc_issuer, oidc_sub; /* who they are at the login provider; empty: not known there */
 };
 
+/* ---- issuers of identities elsewhere (conf_issuer.c, conf_proof.c) ---- */
+enum issuer_kind { ISSUER_NONE = 0, ISSUER_SPIFFE, ISSUER_OIDC };
+/* From where its keys come. One beside a file: the file is what there is until the other answered.
+ */
+enum issuer_source {
+    SOURCE_NONE = 0,
+    SOURCE_FILE,         /* bundleFile, jwksFile */
+    SOURCE_WORKLOAD_API, /* workloadSocket */
+    SOURCE_HTTPS_WEB,    /* endpoint or jwks, under public authorities or `ca` */
+    SOURCE_HTTPS_SPIFFE, /* endpoint that shows an SVID */
+    SOURCE_DISCOVERY,    /* <oidc>/.well-known/openid-configuration says where */
+};
+struct conf_issuer {
+    str name;
+    enum issuer_kind kind;
+    enum issuer_source source; /* SOURCE_NONE is not left standing; SOURCE_FILE if only a file */
+    str trust_domain;          /* SPIFFE */
+    str url;                   /* OIDC: `iss` of its tokens, exactly */
+    str file;                  /* of a bundle or JWK Set; empty: none */
+    str location;              /* the socket's path, or the URL to fetch */
+    str endpoint_id;           /* the SPIFFE ID that the endpoint must show */
+    str ca_file;               /* empty: public authorities */
+    str *audiences;            /* OIDC: of which its tokens must name one; none: as for our own */
+    size_t audiences_n;
+    str *algorithms; /* JWA names; none: what the kind allows */
+    size_t algorithms_n;
+    int64_t max_age_ms; /* keys that were not fetched anew for so long are not used any more */
+};
+/* One demand on a claim. */
+struct conf_claim {
+    str name;     /* a member, or a JSON Pointer (RFC 6901) if it begins with a slash */
+    str value;    /* of a string, `*` at the end of a segment: any characters but / and : */
+    bool literal; /* value is a number, true or false as JSON writes it */
+};
+/* What proves an agent besides an SVID of the own trust domain. */
+struct conf_proof {
+    str issuer; /* in `issuers` */
+    str id;     /* SPIFFE ID, `*` as in a claim; empty for OIDC */
+    struct conf_claim *claims;
+    size_t claims_n;
+    str instance; /* the claim that tells instances apart, as conf_claim.name; empty: none */
+};
+
+/* What the kernel says of a process: all that are set must match. */
+struct conf_select {
+    bool any;         /* at least one is set; otherwise nobody is meant */
+    int64_t uid, gid; /* -1: any */
+    int64_t *groups;  /* each must be its group or one of its supplementary groups */
+    size_t groups_n;
+    str path;    /* of its program file; empty: any */
+    str *sha256; /* of its program file, 32 bytes each: one of them */
+    size_t sha256_n;
+    str unit;   /* systemd unit of the system, e.g. "desk.service" */
+    str cgroup; /* path in the cgroup v2 tree, with what is below */
+};
+
 struct conf_agent {
     str name;
     str owner; /* a person with ROLE_OWNER */
-    str purpose, tier, model;
+    str purpose, model, model_version;
+    str tier; /* low, medium, high or critical */
     bool suspended;
-    int64_t assessed_ms; /* midnight UTC of the last assessment; 0: never */
-    /* Selectors: all that are set must match the peer (kernel's credentials). */
-    int64_t uid, gid; /* -1: any */
-    bool attestable;  /* at least one selector is set */
-    bool bearer;      /* may use bearer task tokens where the listener allows them */
-    bool introspects; /* may ask about every token, not only its own */
-    str *ambit;       /* patterns "binding/tool", '*' allowed: the most it may be granted */
+    int64_t assessed_ms;       /* midnight UTC of the last assessment; 0: never */
+    int64_t assessed_for_ms;   /* how long one counts */
+    struct conf_select select; /* the processes that are this agent */
+    struct conf_select launch; /* the processes that may `ambit run` it */
+    bool launch_descendants;   /* a launched program's descendants are the agent, too */
+    bool attestable;           /* select or launch is set */
+    bool bearer;               /* may use bearer task tokens where the listener allows them */
+    bool introspects;          /* may ask about every token, not only its own */
+    str *ambit; /* patterns "binding/tool", '*' allowed: the most it may be granted */
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */
     size_t delegates_n;
+    struct conf_proof *proofs; /* by issuers elsewhere */
+    size_t proofs_n;
     str *redirect_uris; /* where a browser may be sent with a code; none: no authorization code */
     size_t redirect_uris_n;
 };
@@ -81,9 +161,18 @@ struct conf_arg {
     bool optional;
 };
 
+/* What a call of an operation costs: an argument of it. arg empty: nothing is said. */
+struct conf_amount {
+    str arg;
+    char currency[4]; /* "EUR" */
+    uint8_t scale;    /* digits of minor units: 2 where the argument says 12.50, 0 where 1250 */
+};
+
 struct conf_operation {
     str tool;
     enum effect effect;
+    struct data_label label; /* of what it reads */
+    struct conf_amount amount;
     bool high_impact; /* needs an approval by the shipped guardrail */
     struct conf_arg *args;
     size_t args_n;
@@ -133,6 +222,15 @@ struct conf_listener {
     str url;    /* how clients name this listener, without a slash at the end */
 };
 
+/* Work that recurs: a task opened by name. */
+struct conf_template {
+    str name, agent, purpose;
+    str grants; /* JSON object: operations, ceiling, budgets, delegation (task/task.h reads it) */
+    int64_t life_ms;
+    str *users; /* people who may use it; none: the agent's owner */
+    size_t users_n;
+};
+
 /* Where people come in with a browser. */
 struct conf_portal {
     str address; /* empty: off */
@@ -160,6 +258,8 @@ struct conf {
     str agent_socket, control_socket;
     struct conf_lives lives;
     str workload_socket; /* of the SPIFFE Workload API; empty: off */
+    str launch_socket;   /* of `ambit run`; open if an agent has "launch" */
+    bool wit;            /* the Workload API serves WIT-SVIDs */
     struct conf_portal portal;
     bool fetches; /* something is to be fetched from outside: the fetcher is started */
     struct conf_listener *listeners;
@@ -171,10 +271,16 @@ struct conf {
     size_t request_bytes_max, answer_bytes_max;
     unsigned connections_max;
     int64_t answer_wait_ms, hold_life_ms;
+    int64_t redeem_wait_ms;   /* a delegated task is redeemed within it */
+    int64_t shared_window_ms; /* one identity at two places within it is reported */
+    struct conf_template *templates;
+    size_t templates_n;
     struct conf_person *people;
     size_t people_n;
     struct conf_agent *agents;
     size_t agents_n;
+    struct conf_issuer *issuers;
+    size_t issuers_n;
     struct conf_binding *bindings; /* includes the internal binding "ambit" */
     size_t bindings_n;
     str *policy_patterns;
@@ -206,10 +312,22 @@ void conf_problems_print(const struct conf_problems *p, str file, struct buf *ou
 
 const struct conf_person *conf_person(const struct conf *c, str name);
 const struct conf_agent *conf_agent(const struct conf *c, str name);
+const struct conf_issuer *conf_issuer(const struct conf *c, str name);
 const struct conf_binding *conf_binding(const struct conf *c, str name);
 const struct conf_operation *conf_operation(const struct conf_binding *b, str tool);
+const struct conf_template *conf_template(const struct conf *c, str name);
+/* It has an assessment that still counts. */
+bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms);
+/* True if the value is what the pattern says: segments between '/' and ':', each exactly, or up to
+ * a `*` that ends it. */
+bool conf_segments_match(str pattern, str value);
 /* True if the agent's ambit covers binding/tool. */
 bool conf_agent_covers(const struct conf_agent *agent, str operation);
+/* Does it take a look at the program file (path, sha256)? Does any agent, and may any be launched?
+ */
+bool conf_select_looks(const struct conf_select *s);
+bool conf_looks(const struct conf *c);
+bool conf_launches(const struct conf *c);
 /* The resource (RFC 8707) that an endpoint of this listener is: its URL and "/mcp" or
  * "/mcp/<binding>"; binding empty: the federated endpoint. */
 str conf_resource(struct arena *a, const struct conf_listener *l, str binding);

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-static const char *const IDENTITY_MEMBERS[] = {"workloadSocket", "x509Life",    "jwtLife", "caLife",
-                                               "rootLife",       "refreshHint", NULL};
+static const char *const IDENTITY_MEMBERS[] = {
+    "workloadSocket", "wit", "x509Life", "jwtLife", "caLife", "rootLife", "refreshHint", NULL};
 
 enum { UNIX_PATH_MAX_BYTES = 107 };
 
@@ -67,6 +67,7 @@ void read_identity(struct reader *r, struct at at, struct conf *c)
         return;
     struct at socket = at_member(r, at, "workloadSocket");
     c->workload_socket = at_path(r, socket, (str){0});
+    c->wit = at_bool(r, at_member(r, at, "wit"), false);
     if (c->workload_socket.n > UNIX_PATH_MAX_BYTES)
         problem(r, socket, "a socket's path has at most %d bytes: choose a shorter one",
                 UNIX_PATH_MAX_BYTES);

@@ -1,23 +1,23 @@
 /* The top of the configuration: people, agents, listeners, limits, bindings, and what must agree
  * among them. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin",     "state",    "sockets", "listen", "metrics",
-    "edges",       "uidBase",    "log",      "limits",  "people", "agents",
-    "policies",    "mcpServers", "identity", "portal",  "issuer", NULL};
-static const char *const SOCKET_MEMBERS[] = {"agent", "control", NULL};
+    "trustDomain", "origin", "state",  "sockets", "listen",    "metrics",  "edges",
+    "uidBase",     "log",    "limits", "people",  "agents",    "policies", "mcpServers",
+    "identity",    "portal", "issuer", "issuers", "templates", NULL};
+static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
                                              "origins", "oauth",  "svid", "url", NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
-                                            "answerWait",   "holdLife",    NULL};
+                                            "answerWait",   "holdLife",    "redeemWait",
+                                            "sharedWindow", NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
 static const char *const AGENT_MEMBERS[] = {
-    "owner",  "purpose", "tier",      "model",  "assessed",    "suspended", "select",
-    "bearer", "ambit",   "delegates", "client", "introspects", NULL};
-static const char *const SELECT_MEMBERS[] = {"uid", "gid", "path", "sha256", NULL};
+    "owner",     "purpose",     "tier",   "model", "modelVersion", "assessed", "assessedFor",
+    "suspended", "select",      "bearer", "ambit", "delegates",    "client",   "launch",
+    "proofs",    "introspects", NULL};
 
 static const struct {
     const char *name;
@@ -63,28 +63,13 @@ static void read_person(struct reader *r, struct each *e, struct conf_person *p)
         problem(r, e->at, "needs \"roles\", e.g. [\"owner\"]");
 }
 
-static void read_selectors(struct reader *r, struct at at, struct conf_agent *g)
-{
-    g->uid = g->gid = -1;
-    if (!at.v || !at_object(r, at, SELECT_MEMBERS))
-        return;
-    g->uid = at_int(r, at_member(r, at, "uid"), -1, 0, UINT32_MAX - 1);
-    g->gid = at_int(r, at_member(r, at, "gid"), -1, 0, UINT32_MAX - 1);
-    if (at_member(r, at, "path").v || at_member(r, at, "sha256").v)
-        problem(r, at,
-                "core may not look at other users' programs, so \"path\" and \"sha256\" "
-                "would match nobody; give the agent a user of its own and select by \"uid\"");
-    g->attestable = g->uid >= 0 || g->gid >= 0;
-    if (!g->attestable)
-        problem(r, at, "names no selector; give uid, gid or both");
-}
-
 static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
 {
     g->name = str_dup(r->a, e->name);
     if (!conf_name_is_valid(g->name))
         problem(r, e->at, "an agent's name is made of letters, digits, - _ .");
-    g->uid = g->gid = -1;
+    conf_select_none(&g->select);
+    conf_select_none(&g->launch);
     if (!at_object(r, e->at, AGENT_MEMBERS))
         return;
     struct at owner = at_member(r, e->at, "owner");
@@ -92,22 +77,21 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     if (!g->owner.n)
         problem(r, owner, "every agent has an accountable owner: name a person from \"people\"");
     g->purpose = at_str(r, at_member(r, e->at, "purpose"), (str){0});
-    g->tier = at_str(r, at_member(r, e->at, "tier"), S("medium"));
-    g->model = at_str(r, at_member(r, e->at, "model"), (str){0});
+    read_agent_review(r, e->at, g);
     g->suspended = at_bool(r, at_member(r, e->at, "suspended"), false);
     g->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
+    read_select(r, at_member(r, e->at, "select"), g);
+    read_launch(r, at_member(r, e->at, "launch"), g);
+    g->attestable = g->select.any || g->launch.any;
     g->introspects = at_bool(r, at_member(r, e->at, "introspects"), false);
-    struct at assessed = at_member(r, e->at, "assessed");
-    if (assessed.v && !clock_parse_date(at_str(r, assessed, (str){0}), &g->assessed_ms))
-        problem(r, assessed, "must be a date such as \"2026-10-01\"");
-    read_selectors(r, at_member(r, e->at, "select"), g);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
+    read_proofs(r, at_member(r, e->at, "proofs"), g);
     read_agent_client(r, at_member(r, e->at, "client"), g);
-    if (!g->attestable && !g->bearer)
+    if (!g->attestable && !g->bearer && !g->proofs_n)
         warning(r, e->at,
-                "can neither be attested (\"select\") nor use a token (\"bearer\": true), so "
-                "it cannot come in");
+                "can neither be attested (\"select\", \"launch\") nor use a token (\"bearer\": "
+                "true) nor prove itself (\"proofs\"), so it cannot come in");
 }
 
 bool address_is_loopback(str address)
@@ -158,6 +142,7 @@ static void read_limits(struct reader *r, struct at at, struct conf *c)
     c->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), ANSWER_WAIT_MS_MAX);
     r->answer_wait_ms = c->answer_wait_ms;
     c->hold_life_ms = at_duration(r, at_member(r, at, "holdLife"), HOLD_LIFE_MS);
+    read_task_limits(r, at, c);
 }
 
 /* Objects of named things: counts, allocates, reads each. */
@@ -233,6 +218,8 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
                               str_fmt(r->a, "%.*s/agent.sock", STR(c->state_dir)));
     c->control_socket = at_path(r, at_member(r, sockets, "control"),
                                 str_fmt(r->a, "%.*s/control.sock", STR(c->state_dir)));
+    c->launch_socket = at_path(r, at_member(r, sockets, "launch"),
+                               str_fmt(r->a, "%.*s/launch.sock", STR(c->state_dir)));
     c->metrics_address = at_str(r, at_member(r, top, "metrics"), (str){0});
     if (c->metrics_address.n && !address_is_loopback(c->metrics_address))
         problem(r, at_member(r, top, "metrics"), "metrics are served on loopback only");
@@ -247,6 +234,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_portal(r, at_member(r, top, "portal"), c);
     READ_NAMED("people", struct conf_person, c->people, c->people_n, read_person);
     READ_NAMED("agents", struct conf_agent, c->agents, c->agents_n, read_agent);
+    READ_NAMED("issuers", struct conf_issuer, c->issuers, c->issuers_n, read_issuer);
     READ_NAMED("mcpServers", struct conf_binding, c->bindings, c->bindings_n, read_named_binding);
     drop_disabled(r, at_member(r, top, "mcpServers"), c);
     struct at listen = at_member(r, top, "listen");
@@ -259,6 +247,9 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
+    read_templates(r, at_member(r, top, "templates"), c);
+    check_issuers(r, top, c);
+    check_proofs(r, top, c);
     if (c->policy_patterns_n == 0)
         warning(r, top,
                 "no \"policies\": every call will be denied (nothing is permitted by default)");

@@ -54,6 +54,35 @@ static void test_good(void **state)
     assert_true(str_eq(c.policy_patterns[0], S("/etc/ambit/p/*.cedar")));
 }
 
+static void test_selectors(void **state)
+{
+    static const char text[] =
+        "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}}, \"identity\": {\"wit\": true},\n"
+        " \"sockets\": {\"launch\": \"l.sock\"}, \"agents\": {\n"
+        "  \"a\": {\"owner\": \"ann\", \"select\": {\"uid\": 0, \"groups\": [4, 5],"
+        "          \"path\": \"/usr/bin/a\", \"unit\": \"a.service\"}},\n"
+        "  \"b\": {\"owner\": \"ann\", \"launch\": {\"uid\": 7, \"descendants\": true}},\n"
+        "  \"c\": {\"owner\": \"ann\", \"bearer\": true},\n"
+        "  \"d\": {\"owner\": \"ann\", \"select\": {\"sha256\": "
+        "\"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"}}}}";
+    ARENA_SCOPE struct arena a = {0};
+    struct conf c;
+    struct conf_problems problems = {0};
+    assert_true(conf_read(&a, S("c.json"), S("/etc/ambit"), str_z(text), &c, &problems));
+    const struct conf_agent *g = c.agents;
+    assert_true(g[0].select.any && g[0].select.uid == 0 && g[0].select.gid == -1);
+    assert_true(g[0].select.groups_n == 2 && g[0].select.groups[1] == 5);
+    assert_true(str_eq(g[0].select.unit, S("a.service")) && conf_select_looks(&g[0].select));
+    assert_true(!g[0].launch.any && g[0].attestable && !g[0].launch_descendants);
+    assert_true(!g[1].select.any && g[1].launch.uid == 7 && g[1].launch_descendants);
+    assert_true(g[1].attestable && !conf_select_looks(&g[1].launch));
+    assert_true(!g[2].attestable && g[2].select.uid == -1 && g[2].launch.gid == -1);
+    assert_true(g[3].select.sha256_n == 1 && g[3].select.sha256[0].n == 32);
+    assert_true((uint8_t)g[3].select.sha256[0].p[31] == 0xff);
+    assert_true(c.wit && conf_looks(&c) && conf_launches(&c));
+    assert_true(str_eq(c.launch_socket, S("/etc/ambit/l.sock")));
+}
+
 struct row {
     const char *text;
     const char *expect; /* must be in the printed problems */
@@ -83,7 +112,16 @@ static const struct row bad[] = {
     {"{\"mcpServers\": {\"x\": {\"command\": \"b\", \"operations\": {\"t\": {\"args\": {\"a\": "
      "\"Set<ipaddr>\"}}}}}}",
      "a Set<> of one of these"},
-    {"{\"agents\": {\"x\": {\"select\": {\"path\": \"/bin/x\"}}}}", "would match nobody"},
+    {"{\"agents\": {\"x\": {\"select\": {\"path\": \"bin/x\"}}}}", "absolute path of a program"},
+    {"{\"agents\": {\"x\": {\"select\": {\"path\": \"/a/../b\"}}}}", "absolute path of a program"},
+    {"{\"agents\": {\"x\": {\"select\": {}}}}", "names no selector"},
+    {"{\"agents\": {\"x\": {\"launch\": {\"descendants\": true}}}}", "names no selector"},
+    {"{\"agents\": {\"x\": {\"select\": {\"descendants\": true}}}}", "x.select"},
+    {"{\"agents\": {\"x\": {\"select\": {\"sha256\": \"ABCD\"}}}}", "64 lower case hex digits"},
+    {"{\"agents\": {\"x\": {\"select\": {\"groups\": [\"staff\"]}}}}", "must be"},
+    {"{\"agents\": {\"x\": {\"select\": {\"unit\": \"desk\"}}}}", "systemd unit"},
+    {"{\"agents\": {\"x\": {\"select\": {\"unit\": \"a.slice/desk.service\"}}}}", "systemd unit"},
+    {"{\"agents\": {\"x\": {\"select\": {\"cgroup\": \"/\"}}}}", "cgroup v2 tree"},
     {"{\"mcpServers\": {\"ambit\": {\"command\": \"b\"}}}", "the gateway's own binding"},
     {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bearer\": true}]}", "loopback only"},
     {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"oauth\": false}]}", "nobody could come in"},
@@ -174,7 +212,11 @@ static void test_wait_of_bindings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_issuer),
-        cmocka_unit_test(test_wait_of_bindings), cmocka_unit_test(test_issuer)};
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_wait_of_bindings),
+        cmocka_unit_test(test_issuer),
+        cmocka_unit_test(test_selectors),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,25 @@ void read_portal(struct reader *r, struct at at, struct conf *c);
 void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
 void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
 
+/* "issuers", one of them, and agents.<name>.proofs. In conf_issuer.c and conf_proof.c */
+void read_issuer(struct reader *r, struct each *e, struct conf_issuer *i);
+void read_proofs(struct reader *r, struct at at, struct conf_agent *g);
+/* What must agree between issuers and proofs, and rules that are too wide. */
+void check_issuers(struct reader *r, struct at top, struct conf *c);
+void check_proofs(struct reader *r, struct at top, const struct conf *c);
+
+/* agents.NAME.select and .launch. In conf_select.c */
+void conf_select_none(struct conf_select *s);
+void read_select(struct reader *r, struct at at, struct conf_agent *g);
+void read_launch(struct reader *r, struct at at, struct conf_agent *g);
+
+/* What tasks need of the configuration. In conf_task.c */
+void read_templates(struct reader *r, struct at at, struct conf *c);
+void read_task_limits(struct reader *r, struct at limits, struct conf *c);
+void read_agent_review(struct reader *r, struct at agent, struct conf_agent *g);
+void read_label(struct reader *r, struct at at, struct data_label *out);
+void read_amount(struct reader *r, struct at at, struct conf_amount *out);
+
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);
 /* The binding whose operations core itself carries out. */

@@ -327,7 +327,7 @@ static void test_sets(void **state)
     struct key *k = new_key(KEY_ES256), *ed = new_key(KEY_ED25519);
     NO(ERR_INPUT, keyset_add(&full, ed, S("a"), &err));
     for (int i = 0; i < KEYSET_KEYS_MAX; i++) {
-        char kid[8];
+        char kid[16];
         snprintf(kid, sizeof kid, "k%d", i);
         OK(keyset_add(&full, public_of(k), str_z(kid), &err));
     }

@@ -203,7 +203,7 @@ void on_task_close(struct request *r)
         err_denied(&err, "task %s is %.*s's; its owner or an administrator closes it", t->id.s,
                    STR(t->owner));
         t = NULL;
-    } else if (t && t->state != TASK_ACTIVE) {
+    } else if (t && !task_state_is_open(t->state)) {
         err_input(&err, "task %s is %.*s already", t->id.s, STR(task_state_name(t->state)));
         t = NULL;
     }

@@ -14,8 +14,9 @@
  * name of the trust domain is not in the document; whoever fetched it knows it. No keys at all is a
  * valid bundle under which nothing verifies.
  *
- * Kinds: certificates of P-256, RSA (2048 to 8192 bits) and Ed25519 keys; JWT and WIT keys of P-256
- * (ES256) only, so JWT-SVIDs of issuers that sign with RSA or P-384 are refused for now.
+ * Kinds: certificates of P-256, P-384, RSA (2048 to 8192 bits) and Ed25519 keys; JWT and WIT keys
+ * of P-256 (ES256) only. The JWT keys of other issuers, of all kinds, are read from the same
+ * document by crypto/foreign.h (trust.h does).
  *
  * A bundle holds public keys only and belongs to whoever made it; once it is filled it is not
  * changed any more. One thread at a time, also for verifying. */

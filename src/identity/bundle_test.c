@@ -6,7 +6,7 @@ struct world {
     struct arena a;
     struct key *root, *jwt, *wit;
     str der;
-    str x509, x509_rsa, x509_p384, jwt_jwk, wit_jwk; /* entries of a document */
+    str x509, x509_rsa, x509_p521, jwt_jwk, wit_jwk; /* entries of a document */
 };
 
 static str jwk_text(struct arena *a, const struct key *k, str kid, str use)
@@ -50,13 +50,13 @@ static str rsa_entry(struct arena *a)
     return s;
 }
 
-static str p384_entry(struct arena *a)
+static str p521_entry(struct arena *a)
 {
-    const struct forge ca = {.name = "p384", GOOD_CA};
-    EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+    const struct forge ca = {.name = "p521", GOOD_CA};
+    EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521");
     str cert = b64(a, forge(a, &ca, k, NULL, NULL), false);
     str s = str_fmt(a,
-                    "{\"use\":\"x509-svid\",\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":"
+                    "{\"use\":\"x509-svid\",\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":\"AA\",\"y\":"
                     "\"AA\",\"x5c\":[\"%.*s\"]}",
                     STR(cert));
     EVP_PKEY_free(k);
@@ -81,7 +81,7 @@ static void world_init(struct world *w)
     w->x509 = str_fmt(&w->a, "%.*s,\"x5c\":[\"%.*s\"]}", (int)jwk.n - 1, jwk.p,
                       STR(b64(&w->a, w->der, false)));
     w->x509_rsa = rsa_entry(&w->a);
-    w->x509_p384 = p384_entry(&w->a);
+    w->x509_p521 = p521_entry(&w->a);
     w->jwt_jwk = jwk_text(&w->a, w->jwt, S("j1"), S("jwt-svid"));
     w->wit_jwk = jwk_text(&w->a, w->wit, S("w1"), S("wit-svid"));
 }
@@ -140,6 +140,28 @@ static void test_round_trip(void **state)
     buf_fini(&out);
     buf_fini(&again);
     world_fini(&w);
+}
+
+/* What an authority of another curve becomes, written and read again. */
+static void test_p384(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err = {0};
+    struct bundle *b = NULL, *again = NULL;
+    struct buf text = {0};
+    const struct forge ca = {.name = "p384", GOOD_CA};
+    EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+    OK(bundle_new(S("td"), &b, &err));
+    OK(bundle_add_x509(b, forge(&a, &ca, k, NULL, NULL), &err));
+    bundle_write(b, &text);
+    assert_true(str_find(buf_str(&text), S("\"crv\":\"P-384\"")) > 0);
+    OK(bundle_read(S("td"), buf_str(&text), &again, &err));
+    assert_int_equal(bundle_x509_count(again), 1);
+    assert_true(bundle_same_keys(b, again));
+    EVP_PKEY_free(k);
+    buf_fini(&text);
+    bundle_free(b);
+    bundle_free(again);
 }
 
 /* Documents; $X, $R, $P, $J, $W stand for the entries of the world. counts -1: refused. */
@@ -204,7 +226,7 @@ static str fill(struct world *w, const char *text)
         p++;
         buf_put(&b, *p == 'X'   ? w->x509
                     : *p == 'R' ? w->x509_rsa
-                    : *p == 'P' ? w->x509_p384
+                    : *p == 'P' ? w->x509_p521
                     : *p == 'J' ? w->jwt_jwk
                                 : w->wit_jwk);
     }
@@ -381,9 +403,10 @@ static void test_set(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_entries),    cmocka_unit_test(test_each_byte),
-        cmocka_unit_test(test_merge),      cmocka_unit_test(test_set),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_p384),
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_entries),
+        cmocka_unit_test(test_each_byte),  cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,11 +16,14 @@ static bool has_text_param(EVP_PKEY *pkey, const char *name, const char *want)
            str_eq(str_of(text, n), str_z(want));
 }
 
-/* A curve given by its numbers could be P-256 in all but its generator. */
-static bool is_named_p256(EVP_PKEY *pkey)
+/* A curve given by its numbers could be the named one in all but its generator. */
+static enum cert_key ec_kind(EVP_PKEY *pkey)
 {
-    return has_text_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1") &&
-           has_text_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP);
+    if (!has_text_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, OSSL_PKEY_EC_ENCODING_GROUP))
+        return CERT_KEY_NONE;
+    return has_text_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1")  ? CERT_KEY_P256
+           : has_text_param(pkey, OSSL_PKEY_PARAM_GROUP_NAME, "secp384r1") ? CERT_KEY_P384
+                                                                           : CERT_KEY_NONE;
 }
 
 enum cert_key cert_key_kind(const X509 *x)
@@ -30,7 +33,7 @@ enum cert_key cert_key_kind(const X509 *x)
     enum cert_key kind = CERT_KEY_NONE;
     switch (pkey ? EVP_PKEY_get_base_id(pkey) : EVP_PKEY_NONE) {
     case EVP_PKEY_EC:
-        kind = is_named_p256(pkey) ? CERT_KEY_P256 : CERT_KEY_NONE;
+        kind = ec_kind(pkey);
         break;
     case EVP_PKEY_RSA:
         bits = EVP_PKEY_get_bits(pkey);
@@ -87,7 +90,7 @@ static bool check(X509 *x, struct err *err)
         return err_input(err, "certificate: an extension is malformed");
     if (!X509_get0_pubkey(x) || cert_key_kind(x) == CERT_KEY_NONE)
         return err_notfound(err,
-                            "certificate: its key is not P-256, RSA of %d to %d bits, or "
+                            "certificate: its key is not P-256, P-384, RSA of %d to %d bits, or "
                             "Ed25519",
                             CERT_RSA_BITS_MIN, CERT_RSA_BITS_MAX);
     if (!signature_is_strong(x))
@@ -231,9 +234,10 @@ void cert_write_jwk(struct jw *w, const X509 *x, str der)
         jw_kstr(w, S("crv"), S("Ed25519"));
         put_base64url(w, S("x"), raw, sizeof raw);
     } else {
-        jw_kstr(w, S("crv"), S("P-256"));
-        put_number(w, S("x"), pkey, OSSL_PKEY_PARAM_EC_PUB_X, 32);
-        put_number(w, S("y"), pkey, OSSL_PKEY_PARAM_EC_PUB_Y, 32);
+        int field = kind == CERT_KEY_P384 ? 48 : 32;
+        jw_kstr(w, S("crv"), kind == CERT_KEY_P384 ? S("P-384") : S("P-256"));
+        put_number(w, S("x"), pkey, OSSL_PKEY_PARAM_EC_PUB_X, field);
+        put_number(w, S("y"), pkey, OSSL_PKEY_PARAM_EC_PUB_Y, field);
     }
     jw_kstr(w, S("use"), S("x509-svid"));
     jw_key(w, S("x5c"));

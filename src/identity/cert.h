@@ -15,6 +15,7 @@ enum { CERT_EXTENSIONS_MAX = 32, CERT_RSA_BITS_MIN = 2048, CERT_RSA_BITS_MAX = 8
 enum cert_key {
     CERT_KEY_NONE = 0,
     CERT_KEY_P256, /* named curve */
+    CERT_KEY_P384, /* named curve */
     CERT_KEY_RSA,
     CERT_KEY_ED25519,
 };

@@ -21,6 +21,7 @@
 #pragma once
 #include "conf/conf.h"
 #include "crypto/hash.h"
+#include "crypto/jwt.h"
 #include "identity/bundle.h"
 
 enum {
@@ -62,15 +63,57 @@ MUST_USE bool trust_set_own(struct trust *t, str jwks, str roots, int64_t sequen
                             struct err *err);
 const struct bundle *trust_own(const struct trust *t); /* NULL: none was set yet */
 
+/* ---- issuers elsewhere ---- */
+/* A document of one of the configuration's issuers, as it was fetched: a bundle (SPIFFE), a JWK Set
+ * (OIDC). *changed: other keys than before. ERR_DENIED: its sequence says that it is older than
+ * what is in force (bundle.h), or that the same number now has other keys. On failure what is in
+ * force stays, and gets older; trust_state says why. ERR_NOTFOUND: no such issuer. */
+MUST_USE bool trust_take(struct trust *t, str issuer, str document, int64_t now_ms, bool *changed,
+                         struct err *err);
+/* It could not be fetched: for people who look. */
+void trust_missed(struct trust *t, str issuer, str why, int64_t now_ms);
+
+enum trust_age {
+    TRUST_WAITING = 0, /* no keys yet: nothing verifies */
+    TRUST_CURRENT,
+    TRUST_LATE,  /* not confirmed for TRUST_LATE_HINTS refresh hints: still used */
+    TRUST_STALE, /* not confirmed for the issuer's maxAge: not used any more */
+};
+const char *trust_age_name(enum trust_age age); /* "waiting" ... */
+enum { TRUST_LATE_HINTS = 3, TRUST_OIDC_REFRESH_S = 300, TRUST_PROBLEM_BYTES_MAX = 255 };
+
+struct trust_state {
+    const struct conf_issuer *issuer;
+    enum trust_age age;
+    int64_t confirmed_ms; /* when its document was last fetched and good; -1: never */
+    int64_t refresh_s;    /* how often it wants to be asked */
+    int64_t sequence;     /* of a bundle; -1: none */
+    size_t certificates, keys, passed_over;
+    str problem; /* of the last attempt; empty: it went well. Until the next take or missed */
+};
+size_t trust_issuers(const struct trust *t);
+void trust_state(const struct trust *t, size_t i, int64_t now_ms, struct trust_state *out);
+/* The bundle of that trust domain, own or not, for who must check an SVID otherwise (the SVID of a
+ * bundle endpoint). NULL: none, or stale. Until the next trust_take. */
+const struct bundle *trust_bundle(const struct trust *t, str trust_domain, int64_t now_ms);
+/* The claims of a token that this OIDC issuer signed for one of these audiences: for a person's ID
+ * token. iss as its `iss`; nonce and the rest are the caller's to check. */
+MUST_USE bool trust_verify_oidc(const struct trust *t, struct arena *a, str token, str iss,
+                                const str *audiences, size_t n, int64_t now_ms, struct jwt *out,
+                                struct err *err);
+
 /* ---- proving ---- */
 /* chain_der: what the peer sent, leaf first, DER one after another (at most X509_CHAIN_MAX).
- * ERR_INPUT: malformed. ERR_NOTFOUND: of a trust domain without bundle, or nobody's proof here.
- * ERR_DENIED: anything else. */
+ * ERR_INPUT: malformed. ERR_NOTFOUND: of an issuer without keys here, or nobody's proof here.
+ * ERR_DENIED: anything else; also of an issuer whose keys are stale, and what would prove several
+ * agents. */
 MUST_USE bool trust_prove_x509(const struct trust *t, struct arena *a, str chain_der,
                                int64_t now_ms, struct proven *out, struct err *err);
 /* audiences: who we are, 1 to TRUST_AUDIENCES_MAX; the token must be for one of them, and for
- * nobody else. An OIDC issuer with audiences of its own in the configuration must name one of
- * those instead. ERR_LIMIT: too long; the rest as above. */
+ * nobody else. An OIDC issuer with audiences of its own in the configuration must name those
+ * instead. Refused from OIDC issuers too: a token that is bound to a key (`cnf`), which this
+ * cannot check, and one that tells of events (a logout token). ERR_LIMIT: too long; the rest as
+ * above. */
 MUST_USE bool trust_prove_jwt(const struct trust *t, struct arena *a, str token,
                               const str *audiences, size_t n, int64_t now_ms, struct proven *out,
                               struct err *err);

@@ -446,7 +446,8 @@ static void test_kinds_of_key(void **state)
     try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048), "RSA 2048", true);
     try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), "Ed25519", true);
     try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024), "RSA 1024", false);
-    try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"), "P-384", false);
+    try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384"), "P-384", true);
+    try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521"), "P-521", false);
     try_issuer(EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1"), "secp256k1", false);
     try_issuer(explicit_p256(), "P-256 by its numbers", false);
 }

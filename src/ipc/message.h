@@ -16,6 +16,7 @@ enum role {
     ROLE_WORKLOAD,
     ROLE_PORTAL,
     ROLE_FETCHER,
+    ROLE_WITNESS,
     ROLE_COUNT,
 };
 const char *role_name(enum role r);
@@ -72,6 +73,17 @@ enum message_type {
     MSG_SIGN_X509,
     MSG_SIGNED_X509,
     MSG_BUNDLE,
+    /* core <-> workload: the SPIFFE Workload API */
+    MSG_WORKLOAD_CONN = 100,
+    MSG_WORKLOAD_END,
+    MSG_WORKLOAD_BUNDLES,
+    MSG_WORKLOAD_GIVEN,
+    MSG_WORKLOAD_REFUSED,
+    MSG_WORKLOAD_ASK,
+    MSG_WORKLOAD_CLOSED,
+    /* core <-> witness: program files of peers */
+    MSG_LOOK,
+    MSG_LOOKED,
     /* OAuth: edge -> core, and back */
     MSG_OAUTH = 120,
     MSG_OAUTH_ANSWER,
@@ -87,6 +99,7 @@ enum listener_kind {
     LISTENER_RUNNER,
     LISTENER_WORKLOAD,
     LISTENER_PORTAL,
+    LISTENER_LAUNCH,
 };
 enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
 
@@ -158,6 +171,7 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
+    int64_t rows, tokens; /* of the answer, as it says itself */
     int64_t upstream_us;
     str result_digest; /* 32 bytes or empty */
     str error;         /* for the record; no payload */
@@ -283,6 +297,58 @@ struct msg_bundle {
     str jwks;         /* the SPIFFE bundle document */
     str roots;        /* its CA certificates, DER, one after another */
     int64_t sequence; /* grows with every change */
+};
+
+/* ---- workload ---- */
+struct msg_workload_conn { /* with the connection's descriptor */
+    int64_t conn;
+    str spiffe_id;
+};
+struct msg_workload_end {
+    int64_t conn;
+};
+/* All of it each time. */
+struct msg_workload_bundles {
+    str bundles;       /* run of trust domain, its bundle as a SPIFFE bundle document; ours first */
+    int64_t refresh_s; /* refresh hint of our own */
+};
+enum workload_want {
+    WANT_NONE = 0,
+    WANT_CHECK, /* may this peer be served what is known already? */
+    WANT_X509,  /* of: SubjectPublicKeyInfo. Given: chain, not_after_s */
+    WANT_JWT,   /* of: run of audiences. Given: token, not_after_s */
+    WANT_WIT,   /* of: public JWK. Given: token, not_after_s */
+    WANT_VALID, /* of: SPIFFE ID of a token that is valid otherwise: is it revoked? */
+    WANT_COUNT,
+};
+struct msg_workload_ask {
+    int64_t conn;
+    uint8_t want;
+    str of;
+};
+struct msg_workload_given {
+    str svid;
+    int64_t not_after_s;
+};
+enum workload_refusal {
+    WORKLOAD_REFUSED_NONE = 0,
+    WORKLOAD_REFUSED_DENIED, /* this peer has no identity, now */
+    WORKLOAD_REFUSED_INPUT,  /* what it asked for is wrong */
+    WORKLOAD_REFUSED_LATER,  /* no signature to be had now */
+};
+struct msg_workload_refused {
+    uint8_t kind;
+    str text;
+};
+
+/* ---- witness ---- */
+struct msg_look { /* with a pidfd */
+    uint8_t sha256;
+};
+struct msg_looked {
+    str path;   /* of the program file; empty: none that counts */
+    str sha256; /* 32 bytes, if asked for */
+    str why;    /* what is missing above, and why */
 };
 
 /* ---- OAuth ---- */

@@ -239,7 +239,8 @@ str record_task_open(struct buf *out, const struct record_task_open *r)
     struct fields f = {.grants = r->grants,
                        .deadline = NUM(r->deadline_ms),
                        .calls = NUM(r->calls),
-                       .by = r->opened_by};
+                       .by = r->opened_by,
+                       .state = r->state};
     set_chain(&f, &r->chain);
     return put(out, S("task_open"), r->time_ms, &f);
 }
@@ -252,6 +253,27 @@ str record_task_close(struct buf *out, const struct record_task_close *r)
                        .budget_left = NUM(r->calls_left)};
     set_chain(&f, &r->chain);
     return put(out, S("task_close"), r->time_ms, &f);
+}
+
+str record_task_change(struct buf *out, const struct record_task_change *r)
+{
+    struct fields f = {.state = r->state, .by = r->by, .reason = r->reason};
+    if (r->deadline_ms)
+        f.deadline = NUM(r->deadline_ms);
+    set_chain(&f, &r->chain);
+    return put(out, S("task_change"), r->time_ms, &f);
+}
+
+str record_agent_change(struct buf *out, const struct record_agent_change *r)
+{
+    struct fields f = {.agent = r->agent, .state = r->state, .by = r->by, .reason = r->reason};
+    return put(out, S("agent_change"), r->time_ms, &f);
+}
+
+str record_shared_use(struct buf *out, const struct record_shared_use *r)
+{
+    struct fields f = {.agent = r->agent, .owner = r->owner, .reason = r->reason};
+    return put(out, S("shared_use"), r->time_ms, &f);
 }
 
 str record_delegation(struct buf *out, const struct record_delegation *r)

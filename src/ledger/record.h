@@ -114,6 +114,7 @@ struct record_task_open {
     str grants; /* digest of the grants */
     int64_t deadline_ms, calls;
     str opened_by; /* operator, owner or "policy" */
+    str state;     /* granted | requested; empty: active */
 };
 str record_task_open(struct buf *out, const struct record_task_open *r);
 
@@ -125,6 +126,31 @@ struct record_task_close {
     int64_t calls_left;
 };
 str record_task_close(struct buf *out, const struct record_task_close *r);
+
+/* Between its opening and its end. */
+struct record_task_change {
+    int64_t time_ms;
+    struct record_chain chain;
+    str state; /* active | suspended */
+    str by, reason;
+    int64_t deadline_ms; /* of one that begins; 0: as it was */
+};
+str record_task_change(struct buf *out, const struct record_task_change *r);
+
+struct record_agent_change {
+    int64_t time_ms;
+    str agent, state; /* active | suspended */
+    str by, reason;
+};
+str record_agent_change(struct buf *out, const struct record_agent_change *r);
+
+/* One identity at two places at once. */
+struct record_shared_use {
+    int64_t time_ms;
+    str agent, owner;
+    str reason; /* processes | addresses | certificates | owners */
+};
+str record_shared_use(struct buf *out, const struct record_shared_use *r);
 
 /* Written with the task_open of the child, in one transaction. */
 struct record_delegation {

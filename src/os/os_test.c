@@ -10,16 +10,20 @@
 #include "os/file.h"
 #include "os/frame.h"
 #include "os/lock.h"
+#include "os/look.h"
 #include "os/peer.h"
 #include "os/spawn.h"
+#include "os/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -538,6 +542,166 @@ static void test_peer_of_child(void **state)
     peer_fini(&p);
 }
 
+static pid_t start_sleep(struct child *c, const char *path)
+{
+    struct err err;
+    const char *argv[] = {"sleep", "100", NULL};
+    struct spawn s = {.path = path, .argv = argv};
+    assert_true(spawn_start(&s, c, &err));
+    return c->pid;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err;
+    str bytes;
+    struct file_rules follow = {.follow = true};
+    assert_true(file_read(AT_FDCWD, from, 64 << 20, &follow, &a, &bytes, &err));
+    assert_true(file_write(AT_FDCWD, to, bytes, 0755, &err));
+}
+
+static void test_look(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err;
+    struct child c;
+    struct look l;
+    char program[600];
+    int st, fd;
+    snprintf(program, sizeof program, "%s/sleeper", the_dir);
+    copy_file("/bin/sleep", program);
+    pid_t pid = start_sleep(&c, program);
+    assert_true(look_open(c.pidfd, &a, &l, &err));
+    assert_int_equal(l.pid, pid);
+    assert_true(str_eq(l.path, str_z(program)));
+    assert_true(look_file(&l, &fd, &err));
+    char magic[4];
+    assert_int_equal(read(fd, magic, 4), 4);
+    assert_memory_equal(magic, "\177ELF", 4);
+    close(fd);
+    assert_true(look_confirm(&l, &err));
+    /* Its file is replaced: the program goes on as it is, and has no path that counts. */
+    struct look replaced;
+    unlink(program);
+    copy_file("/bin/sleep", program);
+    assert_true(look_open(c.pidfd, &a, &replaced, &err));
+    assert_true(str_is_empty(replaced.path) && replaced.why_no_path);
+    look_close(&replaced);
+    child_signal(&c, SIGKILL);
+    struct pollfd f = {.fd = c.pidfd, .events = POLLIN};
+    assert_int_equal(poll(&f, 1, 5000), 1);
+    /* Ended and not yet collected: the number is still there, and does not count. */
+    assert_false(look_confirm(&l, &err));
+    assert_false(look_file(&l, &fd, &err));
+    struct look dead;
+    assert_false(look_open(c.pidfd, &a, &dead, &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    look_close(&l);
+    look_close(&l);
+    child_wait(&c, &st);
+    assert_false(look_open(0, &a, &dead, &err)); /* no pidfd */
+    unlink(program);
+}
+
+/* execve keeps the process and changes the program. */
+static void test_look_exec(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err;
+    struct child c;
+    struct look l;
+    int st, fd, go[2];
+    assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+    const char *argv[] = {"sh", "-c", "read x; exec sleep 100", NULL};
+    const struct spawn_fd fds[] = {{go[0], 0}};
+    const char *env[] = {"PATH=/usr/bin:/bin", NULL};
+    struct spawn s = {.path = "/bin/sh", .argv = argv, .env = env, .fds = fds, .n_fds = 1};
+    assert_true(spawn_start(&s, &c, &err));
+    assert_true(look_open(c.pidfd, &a, &l, &err));
+    assert_true(look_file(&l, &fd, &err));
+    close(fd);
+    assert_int_equal(write(go[1], "\n", 1), 1);
+    for (int i = 0; i < 500 && look_confirm(&l, &err); i++)
+        usleep(10000);
+    assert_false(look_confirm(&l, &err));
+    assert_non_null(strstr(err.text, "executed another program"));
+    assert_false(look_file(&l, &fd, &err));
+    look_close(&l);
+    child_signal(&c, SIGKILL);
+    child_wait(&c, &st);
+    close(go[0]), close(go[1]);
+}
+
+/* A path in a mount namespace of its own may be anything: it counts if it is the same file here. */
+static void test_look_mounts(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err;
+    struct look l;
+    char program[600], other[600];
+    int ready[2];
+    char c;
+    if (geteuid() != 0)
+        skip();
+    snprintf(program, sizeof program, "%s/real", the_dir);
+    snprintf(other, sizeof other, "%s/fake", the_dir);
+    copy_file("/bin/sleep", program);
+    copy_file("/bin/sleep", other);
+    for (int fake = 0; fake < 2; fake++) {
+        assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (unshare(CLONE_NEWNS) != 0 ||
+                mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+                (fake && mount(other, program, NULL, MS_BIND, NULL) != 0))
+                _exit(1);
+            (void)!write(ready[1], "x", 1);
+            execl(program, "sleep", "100", NULL);
+            _exit(1);
+        }
+        close(ready[1]);
+        assert_int_equal(read(ready[0], &c, 1), 1);
+        assert_int_equal(read(ready[0], &c, 1), 0); /* execve closed it */
+        int pidfd = os_pidfd_open(pid);
+        assert_true(look_open(pidfd, &a, &l, &err));
+        assert_true(str_eq(l.path, fake ? (str){0} : str_z(program)));
+        look_close(&l);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        close(pidfd), close(ready[0]);
+    }
+    unlink(program), unlink(other);
+}
+
+static void test_peer_now(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    int pair[2];
+    struct err err;
+    struct peer p;
+    uid_t uid;
+    gid_t gid, *groups, mine[PEER_GROUPS_MAX];
+    size_t n;
+    pid_t parent;
+    uint64_t start;
+    assert_true(fdpass_pair(pair, &err));
+    assert_true(peer_attest(pair[0], &p, &err));
+    assert_true(peer_ids_now(&p, &uid, &gid, &err));
+    assert_int_equal(uid, geteuid());
+    assert_int_equal(gid, getegid());
+    assert_true(peer_groups(pair[0], &a, &groups, &n, &err));
+    assert_int_equal(n, getgroups(PEER_GROUPS_MAX, mine));
+    assert_memory_equal(groups, mine, n * sizeof *mine);
+    assert_true(process_parent(getpid(), &parent, &start, &err));
+    assert_int_equal(parent, getppid());
+    assert_int_equal(start, p.start_ticks);
+    assert_false(process_parent(0x7ffffff0, &parent, &start, &err));
+    assert_int_equal(err.kind, ERR_DENIED);
+    peer_fini(&p);
+    close(pair[0]), close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +718,10 @@ int main(void)
         cmocka_unit_test(test_peer),
         cmocka_unit_test(test_peer_inherited),
         cmocka_unit_test(test_peer_of_child),
+        cmocka_unit_test(test_peer_now),
+        cmocka_unit_test_setup_teardown(test_look, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_look_exec, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(test_look_mounts, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* proc(5): field 22 of /proc/PID/stat; the second field, in brackets, may hold anything, so count
- * from its end. */
-static bool read_start(pid_t pid, uint64_t *out, struct err *err)
+/* proc(5): fields 4 and 22 of /proc/PID/stat; the second field, in brackets, may hold anything, so
+ * count from its end. */
+static bool read_stat(pid_t pid, uint64_t *parent, uint64_t *start, struct err *err)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
@@ -22,11 +22,30 @@ static bool read_start(pid_t pid, uint64_t *out, struct err *err)
     size_t at = s.n;
     while (at > 0 && s.p[at - 1] != ')')
         at--;
-    str rest = str_trim(str_skip(s, at)), field = {0};
-    for (int i = 3; i <= 22; i++)
+    str rest = str_trim(str_skip(s, at)), field = {0}, ppid = {0};
+    for (int i = 3; i <= 22; i++) {
         str_cut(rest, ' ', &field, &rest);
-    if (!str_to_u64(field, out))
+        if (i == 4)
+            ppid = field;
+    }
+    if (!str_to_u64(field, start) || !str_to_u64(ppid, parent))
         return err_system(err, "cannot read %s", path);
+    return true;
+}
+
+static bool read_start(pid_t pid, uint64_t *out, struct err *err)
+{
+    uint64_t parent;
+    return read_stat(pid, &parent, out, err);
+}
+
+bool process_parent(pid_t pid, pid_t *parent, uint64_t *start_ticks, struct err *err)
+{
+    uint64_t ppid, start;
+    if (!read_stat(pid, &ppid, &start, err))
+        return false;
+    *parent = (pid_t)ppid;
+    *start_ticks = start;
     return true;
 }
 
@@ -122,6 +141,31 @@ static bool read_ids(struct peer *p, struct err *err)
         return err_system(err, "cannot read %s", path);
     p->uid = (uid_t)id[0];
     p->gid = (gid_t)id[1];
+    return true;
+}
+
+bool peer_ids_now(const struct peer *p, uid_t *uid, gid_t *gid, struct err *err)
+{
+    struct peer now = *p;
+    if (!read_ids(&now, err))
+        return false;
+    if (!peer_is_alive(p))
+        return gone(p, err);
+    *uid = now.uid;
+    *gid = now.gid;
+    return true;
+}
+
+bool peer_groups(int sock, struct arena *a, gid_t **out, size_t *n, struct err *err)
+{
+    gid_t *groups = arena_alloc(a, PEER_GROUPS_MAX * sizeof *groups);
+    socklen_t len = PEER_GROUPS_MAX * sizeof *groups;
+    if (getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
+        return errno == ERANGE
+                   ? err_limit(err, "the process is in over %d groups", (int)PEER_GROUPS_MAX)
+                   : err_system(err, "cannot ask the kernel for the peer's groups");
+    *out = groups;
+    *n = len / sizeof *groups;
     return true;
 }
 

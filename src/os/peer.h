@@ -12,6 +12,8 @@
 #include "base/str.h"
 #include <sys/types.h>
 
+enum { PEER_GROUPS_MAX = 1024 };
+
 struct peer { /* owns pidfd */
     pid_t pid;
     uid_t uid;
@@ -33,4 +35,12 @@ MUST_USE bool peer_exe_path(const struct peer *p, struct arena *a, str *out, str
 MUST_USE bool peer_exe_open(const struct peer *p, int *out_fd, struct err *err);
 /* Its cgroup (v2) path, such as /system.slice/agent.service; empty where there is none. */
 MUST_USE bool peer_cgroup(const struct peer *p, struct arena *a, str *out, struct err *err);
+/* Its supplementary groups as they were when it connected (SO_PEERGROUPS). ERR_LIMIT over
+ * PEER_GROUPS_MAX. */
+MUST_USE bool peer_groups(int sock, struct arena *a, gid_t **out, size_t *n, struct err *err);
+/* The effective ids that it has now; those in *p are of when it connected. */
+MUST_USE bool peer_ids_now(const struct peer *p, uid_t *uid, gid_t *gid, struct err *err);
+/* The n-th ancestor's number is found by asking again. Nothing is held: compare start times, a
+ * parent is never younger than its child, or a number that was used again passes for it. */
+MUST_USE bool process_parent(pid_t pid, pid_t *parent, uint64_t *start_ticks, struct err *err);
 void peer_fini(struct peer *p); /* closes the pidfd; harmless twice */

@@ -70,6 +70,10 @@ static const struct role_profile ROLES[] = {
                          .sets = {RUN, DESCRIPTORS, MESSAGES, CONNECT, OPEN_FILES},
                          .inet_sockets = true,
                          .read_only_open = true},
+    /* No Landlock is around it: the kernel lets nobody inside one look at a process outside. */
+    [OS_ROLE_WITNESS] = {.name = "witness",
+                         .sets = {RUN, DESCRIPTORS, MESSAGES, OPEN_FILES},
+                         .read_only_open = true},
     /* Programs of others are started by these two and inherit their filter: what they do not need,
        anybody might. */
     [OS_ROLE_RUNNER] = {.name = "runner", .is_inherited = true},

@@ -18,6 +18,9 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
 #define OS_CLOSE_RANGE_CLOEXEC 4U
 
 static inline int os_pidfd_open(pid_t pid)

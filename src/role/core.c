@@ -1,5 +1,6 @@
 /* The core role: state, decisions, the record. This file wires the gate, the control door, the
  * store and the other roles together; each decision is made elsewhere (call/, door/admin). */
+#include "role/core_attest.h"
 #include "role/core_int.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -187,7 +188,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             on_catalog(c, &m.catalog);
             break;
         case MSG_CONN_CLOSED:
-            gate_conn_dropped(&c->gate, life, m.closed.conn);
+            core_agents_conn_closed(c, life, m.closed.conn);
             break;
         case MSG_OAUTH:
             gate_oauth(&c->gate, life, id, &m.oauth);
@@ -243,6 +244,16 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
         role_kill_peer(chan, &err);
 }
 
+static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
+{
+    struct msg_looked m;
+    struct err err;
+    if (message_unpack(MSG_LOOKED, payload, &m, &err))
+        core_on_looked(c, id, &m);
+    else
+        role_kill_peer(chan, &err);
+}
+
 static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
                        uint16_t type, uint64_t id, str payload, int fd)
 {
@@ -254,6 +265,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_WITNESS)
+        on_witness_message(c, chan, id, payload);
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
@@ -264,6 +277,8 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+    } else if (peer == ROLE_WITNESS) {
+        c->witness = chan;
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
@@ -285,13 +300,17 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+    } else if (peer == ROLE_WITNESS && c->witness == chan) {
+        core_witness_lost(c);
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (c->edges[i].life == life)
                 c->edges[i] = (struct core_edge){0};
-        if (life)
+        if (life) {
+            core_agents_edge_lost(c, life);
             gate_edge_lost(&c->gate, life);
+        }
     }
 }
 
@@ -320,6 +339,7 @@ static void on_tick(void *owner)
     struct core *c = owner;
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
+    attest_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
@@ -349,7 +369,9 @@ static void on_drain(void *state)
     struct core *c = state;
     listener_close(c->control);
     listener_close(c->agents);
-    c->control = c->agents = NULL;
+    listener_close(c->launch);
+    listener_close(c->workload_listener);
+    c->control = c->agents = c->launch = c->workload_listener = NULL;
     c->drain_from_ms = loop_now_ms(c->env->loop);
     timer_start(&c->tick, c->env->loop, 0, drain_step, c);
 }
@@ -420,6 +442,8 @@ static bool listen_all(struct core *c, struct err *err)
             return false;
         if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
             return false;
+        if (l->kind == LISTENER_LAUNCH && !core_launch_listen(c, l->fd, err))
+            return false;
     }
     return true;
 }
@@ -457,6 +481,7 @@ static void *start(struct role_env *env, struct err *err)
     if (!c)
         abort();
     c->env = env;
+    list_init(&c->attests);
     c->asked_ms = ARENA_ARRAY(&env->arena, int64_t, env->conf.bindings_n + 1);
     if (!start_gate(c, err)) {
         free(c); /* the process ends with this error */

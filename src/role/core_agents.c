@@ -1,9 +1,9 @@
 /* The agent socket: core accepts, asks the kernel who it is, and hands the connection to an edge.
  * What the edge asks later in this connection's name is judged by its number, so an edge cannot
  * claim an identity. */
-#include "role/core_int.h"
 #include "base/log.h"
-#include "os/peer.h"
+#include "net/chan.h"
+#include "role/core_attest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,94 +11,95 @@
 
 struct agent_conn {
     struct core *core;
-    struct peer peer;
+    int fd; /* until it is handed over */
     int64_t conn;
-    struct watch *watch; /* on the process: its identity dies with it */
+    uint32_t edge;
+    struct attest *attest;
 };
 
-/* Every selector that is set must match. */
-static bool matches(const struct conf_agent *agent, const struct peer *peer)
+static str key_of(int64_t n, char room[24])
 {
-    return agent->attestable && (agent->uid < 0 || agent->uid == (int64_t)peer->uid) &&
-           (agent->gid < 0 || agent->gid == (int64_t)peer->gid);
+    return str_of(room, (size_t)snprintf(room, 24, "%lld", (long long)n));
 }
 
-static const struct conf_agent *agent_of(const struct conf *conf, const struct peer *peer,
-                                         size_t *matching)
+static void forget(struct agent_conn *ac)
 {
-    const struct conf_agent *found = NULL;
-    *matching = 0;
-    for (size_t i = 0; i < conf->agents_n; i++)
-        if (matches(&conf->agents[i], peer)) {
-            found = &conf->agents[i];
-            ++*matching;
-        }
-    return *matching == 1 ? found : NULL;
-}
-
-static void on_process_end(void *owner, unsigned events)
-{
-    struct agent_conn *ac = owner;
-    (void)events;
-    gate_conn_closed(&ac->core->gate, ac->conn);
-    watch_close(ac->watch);
-    peer_fini(&ac->peer);
+    char room[24];
+    map_del(&ac->core->agent_conns, key_of(ac->conn, room));
+    attest_free(ac->attest);
+    if (ac->fd >= 0)
+        close(ac->fd);
     free(ac);
 }
 
-static void hand_over(struct core *c, int fd, struct peer *peer, const struct conf_agent *agent)
+static void on_over(void *owner, struct attest *a, const char *why)
 {
-    struct err err;
-    struct core_edge *edge = core_any_edge(c);
-    struct attested who = {.conn = (int64_t)++c->next_conn, .agent = agent};
-    if (!edge) {
-        log_warn("no edge to take an agent's connection", LOG_STR("agent", agent->name));
-        close(fd);
-        peer_fini(peer);
-        return;
-    }
-    who.edge = edge->life;
-    snprintf(who.instance, sizeof who.instance, "pid-%d", (int)peer->pid);
-    struct agent_conn *ac = calloc(1, sizeof *ac);
-    if (!ac)
-        abort();
-    *ac = (struct agent_conn){.core = c, .peer = *peer, .conn = who.conn};
-    if (!watch_new(c->env->loop, peer->pidfd, WATCH_READ, on_process_end, ac, &ac->watch, &err)) {
-        log_error("agent's process cannot be watched", LOG_ERR(&err));
-        close(fd);
-        peer_fini(peer);
-        free(ac);
-        return;
-    }
-    gate_attest(&c->gate, &who);
-    struct msg_conn m = {.conn = who.conn, .agent = agent->name};
-    role_send_fd(edge->chan, MSG_CONN, 0, &m, fd);
-    log_info("agent attested", LOG_STR("agent", agent->name), LOG_NUM("pid", peer->pid),
-             LOG_NUM("uid", peer->uid));
+    struct agent_conn *ac = owner;
+    (void)a, (void)why;
+    gate_conn_closed(&ac->core->gate, ac->conn);
+    forget(ac);
 }
+
+static void on_refused(void *owner, const char *why)
+{
+    struct agent_conn *ac = owner;
+    (void)why;
+    close(ac->fd);
+    free(ac);
+}
+
+static void on_known(void *owner, struct attest *a)
+{
+    struct agent_conn *ac = owner;
+    struct core *c = ac->core;
+    struct core_edge *edge = core_any_edge(c);
+    char room[24];
+    ac->attest = a;
+    ac->conn = (int64_t)++c->next_conn;
+    map_put(&c->agent_conns, key_of(ac->conn, room), ac);
+    if (!edge) {
+        log_warn("no edge to take an agent's connection", LOG_STR("agent", a->agent->name));
+        forget(ac);
+        return;
+    }
+    ac->edge = edge->life;
+    struct attested who = {.conn = ac->conn, .edge = edge->life, .agent = a->agent};
+    snprintf(who.instance, sizeof who.instance, "%s", a->instance);
+    gate_attest(&c->gate, &who);
+    struct msg_conn m = {.conn = who.conn, .agent = a->agent->name};
+    role_send_fd(edge->chan, MSG_CONN, 0, &m, ac->fd);
+    ac->fd = -1;
+}
+
+static const struct attest_ops OPS = {on_known, on_refused, on_over};
 
 static void on_agent(void *owner, int fd, const struct addr *from)
 {
     struct core *c = owner;
-    struct peer peer;
-    struct err err;
-    size_t matching;
+    struct agent_conn *ac = calloc(1, sizeof *ac);
     (void)from;
-    if (!peer_attest(fd, &peer, &err)) {
-        log_warn("agent connection refused", LOG_ERR(&err));
-        close(fd);
-        return;
-    }
-    const struct conf_agent *agent = agent_of(&c->env->conf, &peer, &matching);
-    if (agent) {
-        hand_over(c, fd, &peer, agent);
-        return;
-    }
-    log_warn(matching ? "agent connection refused: several agents match the process"
-                      : "agent connection refused: no agent matches the process",
-             LOG_NUM("pid", peer.pid), LOG_NUM("uid", peer.uid));
-    peer_fini(&peer);
-    close(fd);
+    if (!ac)
+        abort();
+    *ac = (struct agent_conn){.core = c, .fd = fd};
+    attest_begin(c, fd, "agent", false, (str){0}, &OPS, ac);
+}
+
+void core_agents_conn_closed(struct core *c, uint32_t life, int64_t conn)
+{
+    char room[24];
+    struct agent_conn *ac = map_get(&c->agent_conns, key_of(conn, room));
+    gate_conn_dropped(&c->gate, life, conn);
+    if (ac && ac->edge == life)
+        forget(ac);
+}
+
+void core_agents_edge_lost(struct core *c, uint32_t life)
+{
+    str key;
+    void *v;
+    for (size_t i = 0; map_next(&c->agent_conns, &i, &key, &v);)
+        if (((struct agent_conn *)v)->edge == life)
+            forget(v);
 }
 
 bool core_agents_listen(struct core *c, int fd, struct err *err)

@@ -1,5 +1,6 @@
 /* core_int: the core role's state, shared by its files and nobody else. */
 #pragma once
+#include "base/list.h"
 #include "call/gate.h"
 #include "door/admin.h"
 #include "ledger/checkpoint.h"
@@ -39,6 +40,15 @@ struct core {
     bool publishing;
     int64_t ticks, drain_from_ms;
     struct listener *control, *agents;
+    /* attestation: core_attest.c, core_look.c, core_launch.c, core_workload.c */
+    struct chan *witness, *workload;
+    struct list attests; /* struct attest */
+    size_t attests_n;
+    struct map looks;          /* decimal request id -> struct looking */
+    struct map launches;       /* decimal pid -> struct launch */
+    struct map agent_conns;    /* decimal conn number -> struct agent_conn */
+    struct map workload_conns; /* decimal conn number -> struct workload_peer */
+    struct listener *launch, *workload_listener;
     struct map people; /* decimal conn number -> struct person_conn */
     uint64_t next_conn;
     size_t next_edge;
@@ -81,6 +91,8 @@ void core_reply(void *ctx, uint64_t conn, str line);
 
 /* core_agents.c: the agent socket, attested by the kernel */
 MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);
+void core_agents_edge_lost(struct core *c, uint32_t life);
+void core_agents_conn_closed(struct core *c, uint32_t life, int64_t conn); /* as an edge says it */
 
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);

@@ -2,6 +2,7 @@
  * says of its own accord: the keys that all of it verifies with. */
 #include "role/core_int.h"
 #include "base/log.h"
+#include "identity/trust.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,10 +135,7 @@ bool core_on_keys(struct core *c, const struct msg_keys *m, struct err *err)
 
 bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err)
 {
-    if (m->sequence < c->bundle.sequence)
-        return err_peer(err, "the bundle has gone back from %lld to %lld",
-                        (long long)c->bundle.sequence, (long long)m->sequence);
-    if (!trust_set_own(c->gate.trust, m->jwks, m->roots, m->sequence, err))
+    if (!trust_set_own(c->gate.trust, m->jwks, (str){0}, m->sequence, err))
         return false;
     keep(&c->bundle.jwks, m->jwks);
     keep(&c->bundle.roots, m->roots);

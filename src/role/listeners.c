@@ -11,7 +11,7 @@ static const struct {
 } SERVED_BY[] = {
     {LISTENER_DOOR, ROLE_EDGE},     {LISTENER_METRICS, ROLE_EDGE},  {LISTENER_AGENT, ROLE_CORE},
     {LISTENER_CONTROL, ROLE_CORE},  {LISTENER_RUNNER, ROLE_RUNNER}, {LISTENER_WORKLOAD, ROLE_CORE},
-    {LISTENER_PORTAL, ROLE_PORTAL},
+    {LISTENER_PORTAL, ROLE_PORTAL}, {LISTENER_LAUNCH, ROLE_CORE},
 };
 
 bool listener_is_for(const struct open_listener *l, enum role role, uint32_t index)
@@ -89,6 +89,7 @@ bool listeners_open(struct arena *a, const struct conf *c, const struct role_uid
         !put_unix(out, a, LISTENER_AGENT, c->agent_socket, 0666, err) ||
         !put_unix(out, a, LISTENER_CONTROL, c->control_socket, 0666, err) ||
         !put_unix(out, a, LISTENER_WORKLOAD, c->workload_socket, 0666, err) ||
+        (conf_launches(c) && !put_unix(out, a, LISTENER_LAUNCH, c->launch_socket, 0666, err)) ||
         !put_tcp(out, a, LISTENER_PORTAL, 0, c->portal.address, err) ||
         !put_unix(out, a, LISTENER_RUNNER, runner_socket, 0600, err))
         return false;

@@ -74,6 +74,7 @@ int role_runner(void);
 int role_workload(void);
 int role_portal(void);
 int role_fetcher(void);
+int role_witness(void);
 /* role/supervisor.c: `ambit serve`. */
 struct supervisor_options {
     const char *config_path;

@@ -13,8 +13,8 @@ struct role_uids role_uids_of(const struct conf *c)
 {
     int64_t b = c->uid_base;
     if (geteuid() != 0 || b <= 0)
-        return (struct role_uids){-1, -1, -1, -1, -1, -1, -1, -1};
-    return (struct role_uids){b, b + 1, b + 2, b + 3, b + 4, b + 5, b + 6, b + 7};
+        return (struct role_uids){-1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return (struct role_uids){b, b + 1, b + 2, b + 3, b + 4, b + 5, b + 6, b + 7, b + 8};
 }
 
 /* Roles with uids of their own, and agents, reach the sockets by path. */

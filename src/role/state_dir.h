@@ -17,7 +17,7 @@
 
 /* Who is who when started as root with a uidBase; otherwise every uid is -1: stay. */
 struct role_uids {
-    int64_t edge, core, keeper, runner, child, workload, portal, fetcher;
+    int64_t edge, core, keeper, runner, child, workload, portal, fetcher, witness;
 };
 struct role_uids role_uids_of(const struct conf *c);
 

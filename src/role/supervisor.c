@@ -38,10 +38,10 @@ static const struct {
 } LINKS[] = {
     {ROLE_EDGE, ROLE_CORE},   {ROLE_EDGE, ROLE_KEEPER},   {ROLE_CORE, ROLE_KEEPER},
     {ROLE_CORE, ROLE_RUNNER}, {ROLE_RUNNER, ROLE_KEEPER}, {ROLE_CORE, ROLE_WORKLOAD},
-    {ROLE_CORE, ROLE_PORTAL}, {ROLE_CORE, ROLE_FETCHER},
+    {ROLE_CORE, ROLE_PORTAL}, {ROLE_CORE, ROLE_FETCHER},  {ROLE_CORE, ROLE_WITNESS},
 };
 static const enum role STAGES[] = {ROLE_PORTAL, ROLE_EDGE, ROLE_WORKLOAD, ROLE_FETCHER,
-                                   ROLE_RUNNER, ROLE_CORE, ROLE_KEEPER};
+                                   ROLE_RUNNER, ROLE_CORE, ROLE_WITNESS,  ROLE_KEEPER};
 enum { STAGES_N = sizeof STAGES / sizeof STAGES[0] };
 
 static void seat_start(struct seat *s);
@@ -428,6 +428,8 @@ static bool prepare(struct supervisor *sv, const struct supervisor_options *o, s
         add_seat(sv, ROLE_PORTAL, 0);
     if (c->fetches)
         add_seat(sv, ROLE_FETCHER, 0);
+    if (conf_looks(c))
+        add_seat(sv, ROLE_WITNESS, 0);
     for (uint32_t i = 0; i < (c->edges ? c->edges : 1); i++)
         add_seat(sv, ROLE_EDGE, i);
     return sandbox_forbid_io_uring(err) && loop_new(&sv->loop, err) && open_signals(sv, err) &&

@@ -70,6 +70,17 @@ static bool plan_nothing(struct plan *p, const struct role_env *env, struct err 
     return true;
 }
 
+/* Who is inside a Landlock cannot look at processes outside of it (landlock(7), ptrace), so there
+ * is none: what it may do is in its filter of system calls. */
+static bool plan_witness(struct plan *p, const struct role_env *env, struct err *err)
+{
+    (void)env;
+    (void)err;
+    p->files.unrestricted = true;
+    p->net.tcp_unrestricted = p->net.signals_unrestricted = p->net.abstract_unrestricted = true;
+    return true;
+}
+
 /* Walls are inherited: what any child may, the runner must be able to pass on. */
 static bool plan_runner(struct plan *p, const struct role_env *env, struct err *err)
 {
@@ -105,6 +116,7 @@ static const struct {
     {ROLE_KEEPER, OS_ROLE_KEEPER, 0, plan_keeper},
     {ROLE_WORKLOAD, OS_ROLE_WORKLOAD, 0, plan_nothing},
     {ROLE_PORTAL, OS_ROLE_PORTAL, 0, plan_nothing},
+    {ROLE_WITNESS, OS_ROLE_WITNESS, UINT64_C(1) << CAP_SYS_PTRACE, plan_witness},
     {ROLE_FETCHER, OS_ROLE_FETCHER, 0, plan_edge}, /* the ports it was given, and nothing else */
     /* A filter of system calls is inherited too, and programs of others need calls that nobody can
      * list: so the runner has the deny-list of its children. The capabilities are there to give

@@ -25,12 +25,13 @@ typedef bool store_task_fn(void *arg, const struct store_task *row);
 typedef bool store_hold_fn(void *arg, const struct store_hold *row);
 typedef bool store_pin_fn(void *arg, const struct store_pin *row);
 typedef bool store_operator_fn(void *arg, const struct store_operator *row);
+typedef bool store_agent_fn(void *arg, const struct store_agent *row);
 typedef bool store_open_call_fn(void *arg, const struct store_open_call *row);
 typedef bool store_checkpoint_fn(void *arg, const struct store_checkpoint *row);
 
-/* Active ones, parents before children (by opening time). */
-MUST_USE bool store_read_tasks_active(struct store_view *v, store_task_fn *each, void *arg,
-                                      struct err *err);
+/* Those that are not over, parents before children (by opening time). */
+MUST_USE bool store_read_tasks_open(struct store_view *v, store_task_fn *each, void *arg,
+                                    struct err *err);
 /* The newest first, in any state; at most limit. */
 MUST_USE bool store_read_tasks_recent(struct store_view *v, size_t limit, store_task_fn *each,
                                       void *arg, struct err *err);
@@ -50,6 +51,8 @@ MUST_USE bool store_read_hold(struct store_view *v, struct arena *a, str id, str
 MUST_USE bool store_read_pins(struct store_view *v, store_pin_fn *each, void *arg, struct err *err);
 MUST_USE bool store_read_operators(struct store_view *v, store_operator_fn *each, void *arg,
                                    struct err *err);
+MUST_USE bool store_read_agents(struct store_view *v, store_agent_fn *each, void *arg,
+                                struct err *err);
 MUST_USE bool store_read_open_calls(struct store_view *v, store_open_call_fn *each, void *arg,
                                     struct err *err);
 MUST_USE bool store_read_payload(struct store_view *v, struct arena *a, str call,

@@ -11,17 +11,35 @@
 
 /* ---- rows ---- */
 
-/* state of a task: active, then one of completed | revoked | expired | cascaded, once. */
+/* What is left to a task besides calls; STORE_UNBOUNDED: no such budget. */
+#define STORE_UNBOUNDED INT64_MAX
+struct store_budgets {
+    int64_t bytes, rows, tokens; /* may end below zero */
+    int64_t money;
+};
+
+/* state of a task: active | suspended | granted | requested (open), then one of completed | revoked
+ * | expired | cascaded, once. */
 struct store_task {
     str id, parent; /* parent empty: opened by its owner */
     str owner, agent, purpose;
-    str grants; /* JSON */
+    str grants;    /* JSON */
+    str opened_by; /* a person, an agent, "policy"; empty: not kept */
     str state;
     int64_t opened_ms, deadline_ms;
     int64_t calls_left;
     int64_t children; /* opened so far */
     int64_t closed_ms;
-    str reason; /* of closing */
+    str reason;       /* of closing or suspending */
+    int64_t until_ms; /* granted, requested: it is over unless it became active before */
+    struct store_budgets left;
+};
+
+/* What a person did to an agent at run time. */
+struct store_agent {
+    str name, state; /* active | suspended */
+    str by, reason;
+    int64_t at_ms;
 };
 
 /* state of a hold: pending -> approved | denied | expired | cancelled; approved -> used | expired |
@@ -98,6 +116,11 @@ enum store_stmt {
     STORE_TASK_CLOSE,
     STORE_TASK_DEBIT,
     STORE_TASK_CHILD,
+    STORE_TASK_SUSPEND,
+    STORE_TASK_RESUME,
+    STORE_TASK_BEGIN,
+    STORE_TASK_ANSWER,
+    STORE_AGENT_PUT,
     STORE_HOLD_INSERT,
     STORE_HOLD_DECIDE,
     STORE_HOLD_CONSUME,
@@ -132,14 +155,23 @@ enum store_stmt {
     STORE_STMTS
 };
 
-/* Guard: the id is new (and the parent, if any, exists). state, closed_ms and reason are ignored:
- * it is active. */
+/* Guard: the id is new (and the parent, if any, exists). closed_ms and reason are ignored; an empty
+ * state is active. */
 void store_task_insert(struct store_txn *t, const struct store_task *row);
-/* Guard: it was active. state: completed | revoked | expired | cascaded. */
+/* Guard: it was open. state: completed | revoked | expired | cascaded. */
 void store_task_close(struct store_txn *t, str id, str state, int64_t closed_ms, str reason);
-/* Guard: active, deadline in the future, calls left; takes one. Once for the task and for each
- * ancestor. */
-void store_task_debit(struct store_txn *t, str id, int64_t now_ms);
+/* Guard: active, deadline in the future, every budget above zero and the money there; takes one
+ * call and the money (0: none). Once for the task and for each ancestor. */
+void store_task_debit(struct store_txn *t, str id, int64_t money, int64_t now_ms);
+/* Takes what an answer was, in any state; none may be there. Likewise for each ancestor. */
+void store_task_answer(struct store_txn *t, str id, int64_t bytes, int64_t rows, int64_t tokens);
+/* Guard: active; becomes suspended. */
+void store_task_suspend(struct store_txn *t, str id, str reason);
+/* Guard: suspended; becomes active. */
+void store_task_resume(struct store_txn *t, str id);
+/* Guard: granted or requested (state says which), and its time not over; becomes active until
+ * deadline_ms. */
+void store_task_begin(struct store_txn *t, str id, str state, int64_t deadline_ms, int64_t now_ms);
 /* Guard: active, deadline in the future, fewer than max children so far; counts one. */
 void store_task_child(struct store_txn *t, str parent, int64_t now_ms, int64_t children_max);
 
@@ -156,6 +188,9 @@ void store_hold_expire(struct store_txn *t, str id, int64_t now_ms);
 void store_hold_cancel(struct store_txn *t, str id, int64_t now_ms);
 /* Cancels all pending and approved holds of a task; none is fine. */
 void store_hold_cancel_task(struct store_txn *t, str task, int64_t now_ms);
+
+/* Adds or replaces by name. */
+void store_agent_put(struct store_txn *t, const struct store_agent *row);
 
 /* Adds or replaces by (binding, tool). */
 void store_pin_put(struct store_txn *t, const struct store_pin *row);
