@@ -15,6 +15,7 @@ static const struct opt CLOSE_OPTS[] = {
     {0}};
 static const struct opt TOKEN_OPTS[] = {
     {"cert", 0, OPT_VALUE, "SHA256", "bind it to this client certificate (hexadecimal SHA-256)"},
+    {"endpoint", 0, OPT_VALUE, "SERVER", "for /mcp/SERVER and nothing else; without it for /mcp"},
     {0}};
 
 static str first_pos(struct cli *c)
@@ -188,6 +189,8 @@ static int task_token(struct cli *c)
     jw_kstr(&w, S("task"), first_pos(c));
     if (args_has(&c->args, "cert"))
         jw_kstr(&w, S("cert"), args_get(&c->args, "cert"));
+    if (args_has(&c->args, "endpoint"))
+        jw_kstr(&w, S("endpoint"), args_get(&c->args, "endpoint"));
     jw_end_obj(&w);
     if (!cli_call(c, S("task.token"), &params, &result))
         return EXIT_FAILED;
@@ -211,7 +214,7 @@ static const struct verb VERBS[] = {
     {"close", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT] [--completed]",
      "End a task and all that came of it, at once.",
      "ambit task close t01J... --reason \"wrong customer\"", CLOSE_OPTS, task_close},
-    {"token", NEEDS_GATEWAY, 1, 1, "TASK [--cert SHA256]",
+    {"token", NEEDS_GATEWAY, 1, 1, "TASK [--cert SHA256] [--endpoint SERVER]",
      "A short-lived token for clients that come in over HTTP.", "ambit task token t01J...",
      TOKEN_OPTS, task_token},
 };
