@@ -81,7 +81,7 @@ def edge(world):
 
 def served(world):
     go = world.honest.call(token=fresh_token(world), tool="help__note")
-    assert go and go.type == "GO", go
+    assert go and go.type == "GO", (go, world.log_text()[-1500:])
     secret = world.honest.release(go["voucher"])
     assert r.unpack_run(secret["values"]) == [b"help-key", KEYS["help-key"].encode()]
     world.honest.outcome(go["call"], r.OK)
