@@ -129,6 +129,18 @@ bool core_workload_listen(struct core *c, int fd, struct err *err)
     return listener_adopt(c->env->loop, fd, &o, &c->workload_listener, err);
 }
 
+void core_workload_recheck(struct core *c)
+{
+    str key;
+    void *v;
+    struct err err;
+    for (size_t i = 0; map_next(&c->workload_conns, &i, &key, &v);) {
+        struct workload_peer *p = v;
+        if (!revoked_check_id(&c->gate.revoked, p->spiffe_id, clock_wall_ms(), &err))
+            on_over(p, p->attest, NULL);
+    }
+}
+
 /* ---- bundles ---- */
 
 static void put_foreign(struct core *c, struct buf *run)

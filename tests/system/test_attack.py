@@ -143,6 +143,16 @@ def test_message_of_another_role_ends_the_edge(world, edge, to, name):
     ended(world, edge, to, channel)
 
 
+def test_certificate_for_a_listener_that_has_none_ends_the_edge(world):
+    """Only a listener with "bundle": "spiffe" has a certificate of the issuer, and its name is core's to say."""
+    for listener in (0, 1, 31, 32, 0xffffffff):
+        edge = world.new_edge()
+        edge.core.send("SVID_WANTED", id=1, listener=listener, spki=b"x" * 91)
+        ended(world, edge, "core", edge.core)
+        edge.close()
+    served(world)
+
+
 def test_unknown_types_end_the_edge(world):
     for number in (0, 10, 19, 28, 49, 63, 71, 77, 81, 149, 255, 256, 0x7fff, 0xffff):
         edge = world.new_edge()
