@@ -184,7 +184,16 @@ void core_workload_bundles(struct core *c)
     buf_fini(&run);
 }
 
-/* Who was suspended loses his streams; what bundles have changed or gone stale is told. */
+/* Suspended, revoked: an identity that is not to be had for now. */
+static bool may_have(const struct workload_peer *p, struct err *err)
+{
+    const struct gate *g = &p->core->gate;
+    return agents_may(&g->agents, p->attest->agent->name, err) &&
+           revoked_check_id(&g->revoked, p->spiffe_id, clock_wall_ms(), err);
+}
+
+/* Who was suspended or revoked loses his streams; what bundles have changed or gone stale is told.
+ */
 void core_workload_tick(struct core *c)
 {
     str key;
@@ -192,7 +201,7 @@ void core_workload_tick(struct core *c)
     struct err err;
     for (size_t i = 0; map_next(&c->workload_conns, &i, &key, &v);) {
         struct workload_peer *p = v;
-        if (!agents_may(&c->gate.agents, p->attest->agent->name, &err))
+        if (!may_have(p, &err))
             on_over(p, p->attest, err.text);
     }
     core_workload_bundles(c);
@@ -316,6 +325,16 @@ static void sign_wit(struct ask *k, str spiffe_id)
     buf_fini(&claims);
 }
 
+/* A token that is good otherwise, of an identity of whatever trust domain. */
+static void validate(struct ask *k)
+{
+    struct err err;
+    if (revoked_check_id(&k->core->gate.revoked, k->of, clock_wall_ms(), &err))
+        give(k, (str){0}, 0);
+    else
+        refuse(k, WORKLOAD_REFUSED_INPUT, str_z(err.text));
+}
+
 static void answer(struct ask *k, const struct workload_peer *p)
 {
     switch (k->want) {
@@ -327,6 +346,9 @@ static void answer(struct ask *k, const struct workload_peer *p)
         return;
     case WANT_WIT:
         sign_wit(k, p->spiffe_id);
+        return;
+    case WANT_VALID:
+        validate(k);
         return;
     default:
         give(k, (str){0}, 0);
@@ -341,7 +363,7 @@ static void on_checked(void *arg, bool still)
     const struct workload_peer *p = map_get(&k->core->workload_conns, key_of(k->conn, room));
     if (!still || !p)
         refuse(k, WORKLOAD_REFUSED_DENIED, S("this process is no agent any more"));
-    else if (!agents_may(&k->core->gate.agents, p->attest->agent->name, &err))
+    else if (!may_have(p, &err))
         refuse(k, WORKLOAD_REFUSED_DENIED, str_z(err.text));
     else
         answer(k, p);

@@ -12,9 +12,14 @@ import time
 
 import pytest
 
+import harness
 from harness import ROOT, wait_until
 
 OK, INVALID, DENIED, UNIMPLEMENTED, UNAVAILABLE = 0, 3, 7, 12, 14
+POLICY = harness.POLICY + """
+@id("people-suspend")
+permit (principal is Ambit::Human, action in [Ambit::Action::"suspend", Ambit::Action::"resume"], resource);
+"""
 CLIENT = ROOT / "tests/peers/workload_client.mjs"
 
 
@@ -47,7 +52,7 @@ def house(gateway, node):
 
     def make(identity=None, run=(), **agents):
         ready = {name: {"owner": "ann", "assessed": "2026-10-01", **a} for name, a in agents.items()}
-        g = gateway(identity={"workloadSocket": "workload.sock", **(identity or {})}, agents=ready)
+        g = gateway(policies=POLICY, identity={"workloadSocket": "workload.sock", **(identity or {})}, agents=ready)
         g.workload = g.dir / "workload.sock"
 
         def client(*words, run=(), **more):
@@ -188,6 +193,33 @@ def test_who_is_no_agent_gets_permission_denied(house):
 
 def test_suspended_agent_gets_permission_denied(house):
     assert house(a={**ME, "suspended": True}).ask("FetchX509SVID")["code"] == DENIED
+
+
+def test_suspension_ends_streams(house):
+    g = house(a=ME)
+    c = g.client("watch", "FetchX509SVID")
+    assert c.line()["answer"]["svids"]
+    g.control("agent.suspend", agent="a", reason="test")
+    begin = time.monotonic()
+    assert c.line()["code"] == DENIED
+    assert time.monotonic() - begin < 3
+    assert g.ask("FetchX509SVID")["code"] == DENIED
+    g.control("agent.resume", agent="a", reason="test")
+    assert g.ask("FetchX509SVID")["code"] == OK
+
+
+def test_revocation_ends_streams(house):
+    g = house(a=ME, b={"select": {"uid": 61001}})
+    [svid] = g.ask("FetchJWTSVID", {"audience": ["x"]})["answer"]["svids"]
+    c = g.client("watch", "FetchX509SVID")
+    assert c.line()["answer"]["svids"]
+    g.control("identity.revoke", kind="id", name="spiffe://ambit.local/agent/a", reason="test")
+    assert c.line()["code"] == DENIED
+    assert g.ask("FetchX509SVID")["code"] == DENIED
+    # Its token is not valid any more for who asks; who asks must be an agent himself.
+    setpriv = ["setpriv", "--reuid", "61001", "--regid", "61001", "--clear-groups"]
+    got = g.ask("ValidateJWTSVID", {"audience": "x", "svid": svid["svid"]}, run=setpriv)
+    assert got["code"] == INVALID and "revoked" in got["details"], got
 
 
 def test_launched_program_has_the_id_of_its_launch(house, ambit_binary, node, tmp_path):
