@@ -129,18 +129,6 @@ bool core_workload_listen(struct core *c, int fd, struct err *err)
     return listener_adopt(c->env->loop, fd, &o, &c->workload_listener, err);
 }
 
-void core_workload_recheck(struct core *c)
-{
-    str key;
-    void *v;
-    struct err err;
-    for (size_t i = 0; map_next(&c->workload_conns, &i, &key, &v);) {
-        struct workload_peer *p = v;
-        if (!revoked_check_id(&c->gate.revoked, p->spiffe_id, clock_wall_ms(), &err))
-            on_over(p, p->attest, NULL);
-    }
-}
-
 /* ---- bundles ---- */
 
 static void put_foreign(struct core *c, struct buf *run)
@@ -192,9 +180,7 @@ static bool may_have(const struct workload_peer *p, struct err *err)
            revoked_check_id(&g->revoked, p->spiffe_id, clock_wall_ms(), err);
 }
 
-/* Who was suspended or revoked loses his streams; what bundles have changed or gone stale is told.
- */
-void core_workload_tick(struct core *c)
+void core_workload_recheck(struct core *c)
 {
     str key;
     void *v;
@@ -204,6 +190,11 @@ void core_workload_tick(struct core *c)
         if (!may_have(p, &err))
             on_over(p, p->attest, err.text);
     }
+}
+
+void core_workload_tick(struct core *c)
+{
+    core_workload_recheck(c);
     core_workload_bundles(c);
 }
 
