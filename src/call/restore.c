@@ -1,6 +1,7 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
 #include "call/close.h"
 #include "call/lease.h"
+#include "call/oauth.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -176,6 +177,7 @@ bool gate_restore(struct gate *g, struct err *err)
 {
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
+    g->oauth = oauth_new();
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
         return false;
@@ -185,6 +187,8 @@ bool gate_restore(struct gate *g, struct err *err)
         return false;
     if (!store_read_holds_live(v, each_hold, &r, err) || !store_read_pins(v, each_pin, &r, err) ||
         !put_internal(g, err) || !leases_restore(g, err) || !closings_restore(g, err))
+        return false;
+    if (!gate_restore_revoked(g, err))
         return false;
     end_uncarried(g);
     g->agents.changed = true;
@@ -215,12 +219,15 @@ void gate_fini(struct gate *g)
     leases_fini(g);
     free_values(&g->sessions);
     free_values(&g->conns);
-    free_values(&g->tokens);
+    gate_tokens_forget(g);
+    map_fini(&g->tokens);
+    oauth_free(g->oauth);
     holds_fini(&g->holds);
     catalog_fini(&g->catalog);
     tasks_fini(&g->tasks);
     agents_fini(&g->agents);
     policy_free(g->policy);
+    revoked_fini(&g->revoked);
     keyset_fini(&g->token_keys);
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);

@@ -60,7 +60,8 @@ static struct record_operation operation_of(const struct work *w)
     if (w->tool)
         return (struct record_operation){w->tool->binding, w->tool->tool,
                                          effect_name(catalog_effect(w->tool))};
-    return (struct record_operation){.binding = w->m->endpoint.n ? w->m->endpoint : S("?"),
+    return (struct record_operation){.binding =
+                                         w->m->proof.endpoint.n ? w->m->proof.endpoint : S("?"),
                                      .tool = str_take(w->m->tool, 128),
                                      .effect = S("admin")};
 }
@@ -98,7 +99,7 @@ static bool resolve(struct work *w)
     struct json_limits limits = {.bytes_max = HTTP_BODY_BYTES_MAX,
                                  .depth_max = JSON_DEPTH_MAX,
                                  .values_max = JSON_VALUES_MAX};
-    w->tool = catalog_find(&w->g->catalog, w->a, w->m->endpoint, w->m->tool);
+    w->tool = catalog_find(&w->g->catalog, w->a, w->m->proof.endpoint, w->m->tool);
     if (!w->tool) {
         refuse(
             w, REFUSAL_UNKNOWN_TOOL, S("unknown_tool"),
@@ -137,6 +138,19 @@ static bool resolve(struct work *w)
     w->digest =
         call_digest(id_str(&w->caller.task->id), w->tool->binding, w->tool->tool, w->m->args);
     return true;
+}
+
+/* A token may have been exchanged for less than its task has (RFC 8693). */
+static bool within_token(struct work *w)
+{
+    if (caller_may_use(&w->caller, w->tool->operation))
+        return true;
+    refuse(w, REFUSAL_DENIED, S("token"),
+           str_fmt(w->a,
+                   "This token was exchanged for fewer operations than its task has, without "
+                   "%.*s. Nothing was sent. Use the task's own token.",
+                   STR(w->tool->operation)));
+    return false;
 }
 
 /* ---- decide ---- */
@@ -367,8 +381,10 @@ struct waiting {
 /* As identify.c asks it of every request. */
 static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
 {
+    int64_t now_ms = clock_wall_ms();
     return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
-           task_is_live(t, clock_wall_ms(), err);
+           gate_check_revoked(g, t, (str){0}, (str){0}, now_ms, err) &&
+           task_is_live(t, now_ms, err);
 }
 
 static void on_recorded(void *arg, const struct store_result *r)
@@ -378,11 +394,11 @@ static void on_recorded(void *arg, const struct store_result *r)
     struct err err;
     if (r->outcome == STORE_COMMITTED && !may_go_on(w->g, c->task, &err)) {
         /* Closed or suspended while the commit was under way: what is not out yet stays in. */
-        answer_refused(
-            w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
-            S("Refused: the task ended, or was suspended, before the call was sent. Nothing was "
-              "sent."),
-            (str){0}, NULL);
+        answer_refused(w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
+                       S("Refused: the task ended or its agent was suspended before the call was "
+                         "sent. Nothing was "
+                         "sent."),
+                       (str){0}, NULL);
         live_settle(w->g, c, OUTCOME_NOT_SENT, "task_ended");
     } else if (r->outcome == STORE_COMMITTED && w->internal) {
         gate_run_internal(w->g, c, w->args);
@@ -504,7 +520,7 @@ static bool admit(struct work *w)
 static void walk(struct work *w)
 {
     struct err err;
-    if (!resolve(w) || !admit(w) || !find_approval(w) || !decide(w))
+    if (!resolve(w) || !within_token(w) || !admit(w) || !find_approval(w) || !decide(w))
         return;
     switch (w->verdict.decision) {
     case DECISION_ALLOW:
@@ -541,5 +557,5 @@ void gate_call(struct gate *g, uint32_t edge, uint64_t request, const struct msg
     else if (kind == REFUSAL_DENIED)
         refuse(&w, kind, S("task"), str_fmt(&a, "Refused: %s.", err.text));
     else
-        answer_refused(g, edge, request, NULL, kind, str_z(err.text), (str){0}, NULL);
+        gate_answer_unidentified(g, edge, request, kind, &w.caller, &err);
 }
