@@ -19,6 +19,7 @@ command_fn cmd_check, cmd_show, cmd_policy; /* check.c, show.c */
 command_fn cmd_cedar;
 command_fn cmd_task, cmd_hold, cmd_operator;
 command_fn cmd_trace, cmd_ledger, cmd_connect, cmd_run;
+command_fn cmd_identity;                                 /* identity.c */
 command_fn cmd_tools, cmd_pin, cmd_discover, cmd_status; /* tools.c */
 
 /* Where the configuration is unless -c says: $AMBIT_CONFIG, else ./ambit.json. In cli.c. */

@@ -35,5 +35,6 @@ handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny;              
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
     on_policy, on_discover; /* admin_read.c */
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed; /* admin.c */
+    on_secrets_changed;      /* admin.c */
+handler on_identity_issuers; /* admin_identity.c */
 void write_task(struct jw *w, const struct task *t, int64_t now_ms);

@@ -156,6 +156,16 @@ static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
                                              STRF(struct msg_bundle, roots, 0),
                                              I64(struct msg_bundle, sequence), END};
 
+static const struct pack_field F_FETCH[] = {STRF(struct msg_fetch, source, NAME_MAX_BYTES),
+                                            U8(struct msg_fetch, what),
+                                            STRF(struct msg_fetch, url, TEXT_MAX),
+                                            STRF(struct msg_fetch, form, TOKEN_MAX),
+                                            STRF(struct msg_fetch, roots, 0),
+                                            END};
+static const struct pack_field F_FETCHED[] = {
+    STRF(struct msg_fetched, source, NAME_MAX_BYTES), U32(struct msg_fetched, status),
+    STRF(struct msg_fetched, document, 0), STRF(struct msg_fetched, error, TEXT_MAX), END};
+
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
@@ -236,6 +246,9 @@ static const struct message TABLE[] = {
 
     {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
     {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
+
+    {MSG_FETCH, "fetch", B(CORE), B(FETCHER), R_PHASE, 512 << 10, false, F_FETCH},
+    {MSG_FETCHED, "fetched", B(FETCHER), B(CORE), R_PHASE, (1 << 20) + SMALL, false, F_FETCHED},
 };
 
 enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 160 };
