@@ -1,4 +1,4 @@
-/* What the files of the gate share: chains and policies for records, vouchers, and the closing of a
+/* What the files of the gate share: chains and policies for records, vouchers, and the opening of a
  * task. */
 #include "call/gate.h"
 #include "base/clock.h"
@@ -117,88 +117,32 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
     task_grants_write(t, &grants);
     record_digest(buf_str(&grants), &digest);
     if (t->parent)
-        store_task_child(txn, id_str(&t->parent->id), t->opened_ms, TASK_CHILDREN_MAX);
+        store_task_child(txn, id_str(&t->parent->id), t->opened_ms, t->parent->children_max);
     struct store_task row = {.id = id_str(&t->id),
                              .parent = t->parent ? id_str(&t->parent->id) : (str){0},
                              .owner = t->owner,
                              .agent = t->agent,
                              .purpose = t->purpose,
+                             .opened_by = t->opened_by,
                              .grants = buf_str(&grants),
+                             .state = task_state_name(t->state),
                              .opened_ms = t->opened_ms,
                              .deadline_ms = t->deadline_ms,
-                             .calls_left = t->calls_left};
+                             .until_ms = t->until_ms,
+                             .calls_left = t->calls_left,
+                             .left = {.bytes = t->left.bytes,
+                                      .rows = t->left.rows,
+                                      .tokens = t->left.tokens,
+                                      .money = t->left.money}};
     store_task_insert(txn, &row);
     struct record_task_open r = {.time_ms = t->opened_ms,
                                  .chain = gate_chain(g, &a, t, (str){0}),
                                  .grants = record_commitment_str(&digest),
                                  .deadline_ms = t->deadline_ms,
                                  .calls = t->calls_left,
-                                 .opened_by = opened_by};
+                                 .opened_by = opened_by,
+                                 .state = t->state == TASK_ACTIVE ? (str){0}
+                                                                  : task_state_name(t->state)};
     store_leaf(txn, record_task_open(&g->scratch, &r), (str){0}, id_str(&t->id));
     buf_fini(&grants);
-}
-
-struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n)
-{
-    struct task **list = ARENA_ARRAY(a, struct task *, map_count(&g->tasks.by_id) + 1);
-    str id;
-    void *v;
-    *n = 0;
-    list[(*n)++] = t;
-    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);)
-        if (v != t && task_is_within(v, t))
-            list[(*n)++] = v;
-    return list;
-}
-
-static void end_one(struct gate *g, struct store_txn *txn, struct task *t, enum task_state state,
-                    str reason, str by, int64_t now_ms)
-{
-    ARENA_SCOPE struct arena a = {0};
-    t->state = state;
-    t->closed_ms = now_ms;
-    t->reason = str_dup(&t->arena, reason);
-    store_task_close(txn, id_str(&t->id), task_state_name(state), now_ms, reason);
-    store_hold_cancel_task(txn, id_str(&t->id), now_ms);
-    struct record_task_close r = {.time_ms = now_ms,
-                                  .chain = gate_chain(g, &a, t, (str){0}),
-                                  .state = task_state_name(state),
-                                  .reason = reason,
-                                  .closed_by = by,
-                                  .calls_left = t->calls_left > 0 ? t->calls_left : 0};
-    store_leaf(txn, record_task_close(&g->scratch, &r), (str){0}, id_str(&t->id));
-}
-
-static void cancel_holds(struct gate *g, const struct task *t, int64_t now_ms)
-{
-    for (struct list *it = g->holds.all.next; it != &g->holds.all; it = it->next) {
-        struct hold *h = LIST_ENTRY(it, struct hold, node);
-        bool live = h->state == HOLD_PENDING || h->state == HOLD_APPROVED;
-        if (live && str_eq(id_str(&h->task), id_str(&t->id))) {
-            h->state = HOLD_CANCELLED;
-            h->decided_ms = now_ms;
-        }
-    }
-}
-
-void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
-                     store_done_fn *done, void *arg)
-{
-    ARENA_SCOPE struct arena a = {0};
-    int64_t now_ms = clock_wall_ms();
-    size_t n;
-    struct task **all = gate_descendants(g, &a, t, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (all[i]->state != TASK_ACTIVE)
-            continue;
-        /* One transaction a task: a fan-out of any size stays within its limits, in order. */
-        struct store_txn *txn = store_txn_new(g->store);
-        bool first = i == 0;
-        end_one(g, txn, all[i], first ? state : TASK_CASCADED, first ? reason : S("parent ended"),
-                by, now_ms);
-        gate_submit(g, txn, first ? done : NULL, first ? arg : NULL);
-        cancel_holds(g, all[i], now_ms);
-        g->out.to_all_edges(g->out.ctx, MSG_CUT, &(struct msg_cut){id_str(&all[i]->id)});
-        g->out.stop_children(g->out.ctx, id_str(&all[i]->id));
-    }
 }

@@ -5,10 +5,10 @@
  *                     \______________________ refused ______________________________/
  *
  * identify.c proves who asks; spine.c resolves, decides, records and releases; settle.c takes
- * outcomes; session.c, listing.c and delegate.c are what the names say; restore.c brings the state
- * back after a start. The gate knows no sockets: it answers through `struct gate_out`, and time is
- * given. Everything lives on core's main thread; the store's writer thread commits, and its results
- * come back here by store_collect().
+ * outcomes; states.c closes, suspends and resumes; session.c, listing.c and delegate.c are what the
+ * names say; restore.c brings the state back after a start. The gate knows no sockets: it answers
+ * through `struct gate_out`, and time is given. Everything lives on core's main thread; the store's
+ * writer thread commits, and its results come back here by store_collect().
  *
  * An edge is treated as hostile: nothing it says is believed but the bytes of tokens and the ids of
  * connections that core itself attested; every id it names must belong to it. */
@@ -21,8 +21,10 @@
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
+#include "people/people.h"
 #include "store/schema.h"
 #include "store/store.h"
+#include "task/agents.h"
 #include "task/task.h"
 
 /* Where answers go. */
@@ -72,6 +74,7 @@ struct live_call {
     bool high;
     bool released; /* the edge was told to go */
     bool closing;  /* an outcome is on its way to the store */
+    struct task_cost cost;
     str binding, tool, effect;
     int64_t recorded_us, give_up_ms;
     struct arena arena;
@@ -84,6 +87,7 @@ struct gate_counts {
 struct gate {
     const struct conf *conf;
     struct tasks tasks;
+    struct agents agents; /* by gate_restore */
     struct holds holds;
     struct catalog catalog;
     struct policy_set *policy;
@@ -94,7 +98,8 @@ struct gate {
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
-    struct trust *trust;             /* what proves an agent; owned */
+    struct trust *trust; /* what proves an agent; owned */
+    struct people people;
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;
@@ -166,8 +171,18 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
  * may be NULL. */
 void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
                      store_done_fn *done, void *arg);
-/* Tasks below this one, itself first, in the arena. */
-struct task **gate_descendants(struct gate *g, struct arena *a, struct task *t, size_t *n);
+/* Suspends an active task, or resumes one: memory at once, then the store. Suspending cuts streams
+ * and stops children, and holds for the tasks below too. done may be NULL. */
+void gate_suspend_task(struct gate *g, struct task *t, str reason, str by, store_done_fn *done,
+                       void *arg);
+void gate_resume_task(struct gate *g, struct task *t, str by, store_done_fn *done, void *arg);
+/* Suspends or resumes an agent: the same, for all its tasks and attested connections. */
+void gate_set_agent(struct gate *g, struct agent *agent, bool suspended, str reason, str by,
+                    store_done_fn *done, void *arg);
+/* After something of the agents changed that policies read. */
+void gate_agents_changed(struct gate *g);
+/* An identity was seen at a place; sharing is logged, recorded and told to policies. */
+void gate_seen(struct gate *g, str agent, enum place_kind kind, str place, int64_t now_ms);
 /* Runs `delegate`, the gateway's own operation (delegate.c): the child task, or why not. */
 MUST_USE bool gate_delegate(struct gate *g, struct task *parent, const json *args, int64_t now_ms,
                             struct task **out, struct err *err);

@@ -31,12 +31,18 @@ void gate_attest(struct gate *g, const struct attested *who)
         abort();
     *copy = *who;
     free(map_put(&g->conns, conn_key(who->conn, room), copy));
+    gate_seen(g, who->agent->name, PLACE_PROCESS, str_z(who->instance), clock_wall_ms());
 }
 
 void gate_conn_closed(struct gate *g, int64_t conn)
 {
     char room[24];
-    free(map_del(&g->conns, conn_key(conn, room)));
+    struct attested *who = map_del(&g->conns, conn_key(conn, room));
+    struct agent *agent = who ? agents_find(&g->agents, who->agent->name) : NULL;
+    if (agent)
+        agents_left(&g->agents, agent, str_z(who->instance), clock_wall_ms());
+    gate_agents_changed(g);
+    free(who);
 }
 
 void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn)
@@ -204,5 +210,6 @@ bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p, int64_t
         return false;
     *out = c;
     *kind = REFUSAL_DENIED;
-    return task_is_live(c.task, now_ms, err);
+    return (!g->agents.suspended || agents_may_all(&g->agents, c.task, err)) &&
+           task_is_live(c.task, now_ms, err);
 }

@@ -1,5 +1,6 @@
 /* Loading a policy set, and asking it. */
 #include "call/policy_int.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "base/rand.h"
 #include "call/schema_text.h"
@@ -126,7 +127,8 @@ static bool compile(struct policy_set *p, struct err *err)
 static bool load(struct policy_set *p, struct cedar_diags *diags, struct err *err)
 {
     if (!parse_all(p, diags, err) || !compile(p, err) || !name_policies(p, err) ||
-        !policy_known_entities(p, err) || !policy_entities_conform(p, &p->known, err))
+        !policy_known_entities(p, NULL, clock_wall_ms(), err) ||
+        !policy_entities_conform(p, &p->known, err))
         return false;
     lint_all(p, diags);
     digest_all(p);
@@ -158,6 +160,7 @@ void policy_free(struct policy_set *p)
     if (!p)
         return;
     cedar_set_free(p->set);
+    arena_fini(&p->known_arena);
     arena_fini(&p->arena);
     free(p);
 }
@@ -193,7 +196,7 @@ static void add_advice(struct buf *out, const struct cedar_policy *policy)
     buf_put(out, *advice);
 }
 
-static void explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
+void policy_explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
                     struct verdict *v)
 {
     const struct cedar_response *res = &cv->response;
@@ -225,7 +228,7 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
     if (!policy_call_context(call, p, false, a, &context, err))
         return false;
     struct cedar_verdict as_it_stands = cedar_enforce(p->set, p->schema, &req, &p->known, a);
-    explain(p, &as_it_stands, a, &v);
+    policy_explain(p, &as_it_stands, a, &v);
     if (v.decision == DECISION_DENY && !v.error && !call->approval) {
         /* Denied as it stands; would an approval change that? */
         if (!policy_call_context(call, p, true, a, &context, err))
@@ -234,147 +237,5 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
             v.decision = DECISION_HOLD;
     }
     *out = v;
-    return true;
-}
-
-static struct cedar_value roles_of(struct arena *a, const struct conf_person *person)
-{
-    static const struct {
-        unsigned bit;
-        const char *name;
-    } roles[] = {{ROLE_OWNER, "owner"},
-                 {ROLE_APPROVER, "approver"},
-                 {ROLE_REVIEWER, "reviewer"},
-                 {ROLE_AUDITOR, "auditor"},
-                 {ROLE_ADMINISTRATOR, "administrator"}};
-    struct cedar_value *items = ARENA_ARRAY(a, struct cedar_value, 5);
-    size_t n = 0;
-    for (size_t i = 0; i < 5; i++)
-        if (person->roles & roles[i].bit)
-            items[n++] = cedar_string(str_z(roles[i].name));
-    return cedar_set_of(items, n);
-}
-
-static bool add_entity(struct cedar_entities *s, struct arena *a, str type, str id,
-                       struct cedar_field *fields, size_t n, const struct cedar_uid *parents,
-                       size_t parents_n, struct err *err)
-{
-    struct cedar_entity e = {.uid = {type, id}, .parents = parents, .parent_count = parents_n};
-    struct cedar_field *copy = arena_dup(a, fields, n * sizeof *fields);
-    return cedar_record_of(copy, n, &e.attrs) && cedar_entities_add(s, &e, err);
-}
-
-bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
-                        const struct conf_person *person, str method, const struct hold *h,
-                        int64_t now_ms, struct arena *a, struct verdict *out, struct err *err)
-{
-    struct cedar_entities entities;
-    struct cedar_value context;
-    struct verdict v = {0};
-    (void)conf;
-    str operation = str_fmt(a, "%.*s/%.*s", STR(h->binding), STR(h->tool));
-    struct cedar_field fields[] = {{S("owner"), cedar_string(h->owner)},
-                                   {S("agent"), cedar_string(h->agent)},
-                                   {S("operation"), cedar_string(operation)},
-                                   {S("effect"), cedar_string(h->effect)},
-                                   {S("purpose"), cedar_string(h->purpose)}};
-    struct cedar_field *ctx = ARENA_ARRAY(a, struct cedar_field, 2);
-    ctx[0] = (struct cedar_field){S("method"), cedar_string(method)};
-    ctx[1] = (struct cedar_field){S("time"), policy_time(a, now_ms)};
-    struct cedar_request req = {.principal = {S("Ambit::Human"), person->name},
-                                .action = {S("Ambit::Action"), S("approve")},
-                                .resource = {S("Ambit::Call"), id_str(&h->call)},
-                                .context = &context};
-    cedar_entities_init(&entities, a, &p->known, p->seed);
-    if (!add_entity(&entities, a, S("Ambit::Call"), id_str(&h->call), fields, 5, NULL, 0, err) ||
-        !cedar_entities_seal(&entities, err) || !policy_entities_conform(p, &entities, err) ||
-        !cedar_record_of(ctx, 2, &context))
-        return false;
-    struct cedar_verdict cv = cedar_enforce(p->set, p->schema, &req, &entities, a);
-    explain(p, &cv, a, &v);
-    *out = v;
-    return true;
-}
-
-/* ---- what the configuration names, as entities ---- */
-
-static bool add_actions(struct policy_set *p, struct err *err)
-{
-    const struct schema *schema = p->schema;
-    for (size_t i = 0; i < schema->action_count; i++) {
-        const struct schema_action *act = &schema->actions[i];
-        struct cedar_uid *parents =
-            ARENA_ARRAY(&p->arena, struct cedar_uid, act->parents.count + 1);
-        for (size_t k = 0; k < act->parents.count; k++)
-            parents[k] = schema->actions[act->parents.items[k]].uid;
-        struct cedar_entity e = {
-            .uid = act->uid, .parents = parents, .parent_count = act->parents.count};
-        if (!cedar_entities_add(&p->known, &e, err))
-            return false;
-    }
-    return true;
-}
-
-static bool add_agents(struct policy_set *p, struct err *err)
-{
-    for (size_t i = 0; i < p->conf->agents_n; i++) {
-        const struct conf_agent *g = &p->conf->agents[i];
-        struct cedar_uid *owner = ARENA_NEW(&p->arena, struct cedar_uid);
-        *owner = (struct cedar_uid){S("Ambit::Owner"), g->owner};
-        struct cedar_field fields[] = {
-            {S("name"), cedar_string(g->name)},
-            {S("owner"), cedar_string(g->owner)},
-            {S("tier"), cedar_string(g->tier)},
-            {S("model"), cedar_string(g->model)},
-            {S("status"), cedar_string(g->suspended ? S("suspended") : S("active"))},
-            {S("assessed"), cedar_bool(g->assessed_ms > 0)}};
-        if (!add_entity(&p->known, &p->arena, S("Ambit::Agent"), g->name, fields, 6, owner, 1, err))
-            return false;
-    }
-    return true;
-}
-
-static bool add_people(struct policy_set *p, struct err *err)
-{
-    for (size_t i = 0; i < p->conf->people_n; i++) {
-        const struct conf_person *person = &p->conf->people[i];
-        struct cedar_field fields[] = {{S("name"), cedar_string(person->name)},
-                                       {S("roles"), roles_of(&p->arena, person)}};
-        if (!add_entity(&p->known, &p->arena, S("Ambit::Human"), person->name, fields, 2, NULL, 0,
-                        err) ||
-            !add_entity(&p->known, &p->arena, S("Ambit::Owner"), person->name, NULL, 0, NULL, 0,
-                        err))
-            return false;
-    }
-    return true;
-}
-
-static bool add_systems(struct policy_set *p, struct err *err)
-{
-    static const char *const kinds[] = {"none", "http", "stdio", "internal"};
-    for (size_t i = 0; i < p->conf->bindings_n; i++) {
-        const struct conf_binding *b = &p->conf->bindings[i];
-        struct cedar_field fields[] = {{S("name"), cedar_string(b->name)},
-                                       {S("kind"), cedar_string(str_z(kinds[b->kind]))}};
-        if (!add_entity(&p->known, &p->arena, S("Ambit::System"), b->name, fields, 2, NULL, 0, err))
-            return false;
-    }
-    return true;
-}
-
-bool policy_known_entities(struct policy_set *p, struct err *err)
-{
-    cedar_entities_init(&p->known, &p->arena, NULL, p->seed);
-    return add_actions(p, err) && add_agents(p, err) && add_people(p, err) && add_systems(p, err) &&
-           cedar_entities_seal(&p->known, err);
-}
-
-bool policy_entities_conform(const struct policy_set *p, const struct cedar_entities *s,
-                             struct err *err)
-{
-    struct conform_fault fault;
-    for (size_t i = 0; i < s->count; i++)
-        if (!conform_entity(p->schema, s->items[i], &fault))
-            return err_input(err, "an entity is not as the schema says: %s", fault.text);
     return true;
 }

@@ -24,10 +24,18 @@ static bool each_task(void *arg, const struct store_task *row)
                           .owner = row->owner,
                           .agent = row->agent,
                           .purpose = row->purpose,
+                          .opened_by = row->opened_by,
                           .grants = row->grants,
+                          .state = row->state,
+                          .reason = row->reason,
                           .opened_ms = row->opened_ms,
                           .deadline_ms = row->deadline_ms,
-                          .calls_left = row->calls_left};
+                          .until_ms = row->until_ms,
+                          .calls_left = row->calls_left,
+                          .left = {.bytes = row->left.bytes,
+                                   .rows = row->left.rows,
+                                   .tokens = row->left.tokens,
+                                   .money = row->left.money}};
     r->ok = task_restore(&in, parent, &t, r->err);
     if (!r->ok)
         return false;
@@ -42,6 +50,45 @@ static bool set_children(void *arg, const struct store_task *row)
     if (t)
         t->children = (unsigned)row->children;
     return true;
+}
+
+static bool each_agent(void *arg, const struct store_agent *row)
+{
+    struct restoring *r = arg;
+    struct agent *g = agents_find(&r->g->agents, row->name);
+    if (g)
+        agents_set(&r->g->agents, g, !str_eq(row->state, S("active")), row->by, row->reason,
+                   row->at_ms);
+    return true;
+}
+
+/* Why the configuration no longer carries a task: its owner or agent is gone, or what the agent may
+ * be granted has become less. Empty: it does. */
+static str why_over(const struct gate *g, const struct task *t)
+{
+    const struct conf_person *owner = conf_person(g->conf, t->owner);
+    const struct conf_agent *agent = conf_agent(g->conf, t->agent);
+    if (!owner || !(owner->roles & ROLE_OWNER))
+        return S("its owner is no owner any more");
+    if (!agent)
+        return S("its agent is gone");
+    if (!str_eq(agent->owner, t->owner))
+        return S("its agent has another owner");
+    for (size_t i = 0; i < t->operations_n; i++)
+        if (!conf_agent_covers(agent, t->operations[i]))
+            return S("outside the agent's ambit");
+    return (str){0};
+}
+
+static void end_uncarried(struct gate *g)
+{
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);) {
+        str why = why_over(g, v);
+        if (why.n && task_state_is_open(((struct task *)v)->state))
+            gate_close_task(g, v, TASK_REVOKED, why, S("configuration"), NULL, NULL);
+    }
 }
 
 static bool each_hold(void *arg, const struct store_hold *row)
@@ -63,6 +110,7 @@ static bool each_hold(void *arg, const struct store_hold *row)
     h->owner = str_dup(&h->arena, t->owner);
     h->agent = str_dup(&h->arena, t->agent);
     h->purpose = str_dup(&h->arena, t->purpose);
+    h->opened_by = str_dup(&h->arena, t->opened_by);
     h->binding = str_dup(&h->arena, row->binding);
     h->tool = str_dup(&h->arena, row->tool);
     h->effect = str_dup(&h->arena, row->effect);
@@ -104,12 +152,20 @@ bool gate_restore(struct gate *g, struct err *err)
 {
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
-    if (!store_read_tasks_active(v, each_task, &r, err) || !r.ok)
+    agents_init(&g->agents, g->conf, clock_wall_ms());
+    if (!store_read_agents(v, each_agent, &r, err))
         return false;
-    if (!store_read_tasks_active(v, set_children, &r, err))
+    if (!store_read_tasks_open(v, each_task, &r, err) || !r.ok)
         return false;
-    return store_read_holds_live(v, each_hold, &r, err) && store_read_pins(v, each_pin, &r, err) &&
-           put_internal(g, err);
+    if (!store_read_tasks_open(v, set_children, &r, err))
+        return false;
+    if (!store_read_holds_live(v, each_hold, &r, err) || !store_read_pins(v, each_pin, &r, err) ||
+        !put_internal(g, err))
+        return false;
+    end_uncarried(g);
+    g->agents.changed = true;
+    gate_agents_changed(g);
+    return true;
 }
 
 static void free_values(struct map *m)
@@ -137,6 +193,7 @@ void gate_fini(struct gate *g)
     holds_fini(&g->holds);
     catalog_fini(&g->catalog);
     tasks_fini(&g->tasks);
+    agents_fini(&g->agents);
     policy_free(g->policy);
     keyset_fini(&g->token_keys);
     buf_fini(&g->token_jwks);

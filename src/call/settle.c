@@ -27,6 +27,25 @@ static enum record_status status_of(uint8_t outcome)
     return outcome < OUTCOME_COUNT ? map[outcome] : RECORD_UNKNOWN;
 }
 
+static bool is_counted(const struct task *t)
+{
+    return t->left.bytes != TASK_UNBOUNDED || t->left.rows != TASK_UNBOUNDED ||
+           t->left.tokens != TASK_UNBOUNDED;
+}
+
+/* What the edge says of the answer; less than nothing is nothing. */
+static void debit_answer(struct store_txn *txn, struct task *t, const struct msg_outcome *m)
+{
+    int64_t bytes = m->bytes > 0 ? m->bytes : 0, rows = m->rows > 0 ? m->rows : 0;
+    int64_t tokens = m->tokens > 0 ? m->tokens : 0;
+    if (!bytes && !rows && !tokens)
+        return;
+    task_debit_answer(t, bytes, rows, tokens);
+    for (const struct task *at = t; at; at = at->parent)
+        if (is_counted(at))
+            store_task_answer(txn, id_str(&at->id), bytes, rows, tokens);
+}
+
 static void settle(struct gate *g, struct live_call *c, const struct msg_outcome *m)
 {
     ARENA_SCOPE struct arena a = {0};
@@ -43,6 +62,7 @@ static void settle(struct gate *g, struct live_call *c, const struct msg_outcome
     };
     struct store_txn *t = store_txn_new(g->store);
     store_open_call_delete(t, id_str(&c->id));
+    debit_answer(t, c->task, m);
     store_leaf(t, record_outcome(&g->scratch, &r), id_str(&c->id), id_str(&c->task->id));
     gate_submit(g, t, NULL, NULL);
     g->counts.outcomes[m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN]++;
@@ -96,7 +116,7 @@ void gate_edge_lost(struct gate *g, uint32_t edge)
     for (size_t i = 0; map_next(&g->conns, &i, &id, &v);) {
         struct attested *who = v;
         if (who->edge == edge)
-            free(map_del(&g->conns, id));
+            gate_conn_closed(g, who->conn);
     }
 }
 
@@ -109,26 +129,18 @@ static void sweep_sessions(struct gate *g, int64_t now_ms)
     for (size_t i = 0; map_next(&g->sessions, &i, &id, &v);) {
         struct session *s = v;
         struct task *t = tasks_find(&g->tasks, id_str(&s->task));
-        if (!t || t->state != TASK_ACTIVE || now_ms - s->used_ms > SESSION_IDLE_MS)
+        if ((s->task.s[0] && (!t || !task_state_is_open(t->state))) ||
+            now_ms - s->used_ms > SESSION_IDLE_MS)
             free(map_del(&g->sessions, id));
     }
 }
 
 static void expire_tasks(struct gate *g, int64_t now_ms)
 {
-    ARENA_SCOPE struct arena a = {0};
-    size_t n = 0;
-    struct task **due = ARENA_ARRAY(&a, struct task *, map_count(&g->tasks.by_id) + 1);
-    str id;
-    void *v;
-    for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);) {
-        struct task *t = v;
-        if (t->state == TASK_ACTIVE && now_ms >= t->deadline_ms)
-            due[n++] = t;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (due[i]->state == TASK_ACTIVE)
-            gate_close_task(g, due[i], TASK_EXPIRED, S("deadline"), S("gateway"), NULL, NULL);
+    struct task *t;
+    while ((t = tasks_due(&g->tasks, now_ms)))
+        gate_close_task(g, t, TASK_EXPIRED, now_ms >= t->deadline_ms ? S("deadline") : S("unused"),
+                        S("gateway"), NULL, NULL);
 }
 
 void gate_tick(struct gate *g, int64_t now_ms)
@@ -141,6 +153,8 @@ void gate_tick(struct gate *g, int64_t now_ms)
             live_settle(g, c, OUTCOME_UNKNOWN, "no_outcome");
     }
     expire_tasks(g, now_ms);
+    agents_tick(&g->agents, now_ms);
+    gate_agents_changed(g);
     sweep_sessions(g, now_ms);
     gate_tokens_sweep(g, now_ms);
     holds_sweep(&g->holds, now_ms, now_ms - KEEP_ENDED_MS);

@@ -22,6 +22,7 @@ struct work {
     struct catalog_tool *tool;
     const json *args;
     struct hash digest;
+    struct task_cost cost;
     struct hold *approval; /* to be consumed, or NULL */
     struct verdict verdict;
 };
@@ -248,6 +249,7 @@ static struct hold *new_hold(struct work *w)
     h->owner = str_dup(&h->arena, t->owner);
     h->agent = str_dup(&h->arena, t->agent);
     h->purpose = str_dup(&h->arena, t->purpose);
+    h->opened_by = str_dup(&h->arena, t->opened_by);
     h->binding = str_dup(&h->arena, w->tool->binding);
     h->tool = str_dup(&h->arena, w->tool->tool);
     h->effect = effect_name(catalog_effect(w->tool));
@@ -386,6 +388,7 @@ static void on_recorded(void *arg, const struct store_result *r)
         answer_refused(w->g, c->edge, c->request, &c->id,
                        r->outcome == STORE_GUARDED ? REFUSAL_DENIED : REFUSAL_UNAVAILABLE, text,
                        (str){0}, NULL);
+        task_credit(c->task, &c->cost);
         live_drop(w->g, c);
     }
     arena_fini(&w->arena);
@@ -403,6 +406,7 @@ static struct live_call *new_live(struct work *w)
     c->edge = w->edge;
     c->request = w->request;
     c->high = catalog_is_high_impact(w->tool);
+    c->cost = w->cost;
     c->binding = w->tool->conf->name;
     c->tool = str_dup(&c->arena, w->tool->tool);
     c->effect = effect_name(catalog_effect(w->tool));
@@ -418,7 +422,7 @@ static void add_intent_steps(struct work *w, struct store_txn *t, const struct l
     uint8_t salt[RECORD_SALT_BYTES];
     struct record_commitment args;
     for (const struct task *at = c->task; at; at = at->parent)
-        store_task_debit(t, id_str(&at->id), w->now_ms);
+        store_task_debit(t, id_str(&at->id), task_cost_for(at, &c->cost), w->now_ms);
     if (w->approval)
         store_hold_consume(t, id_str(&w->approval->id), id_str(&c->task->id),
                            hash_hex(&w->digest, hex), w->now_ms);
@@ -451,7 +455,7 @@ static void allow(struct work *w)
     bool internal = w->tool->conf->kind == BINDING_INTERNAL;
     bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
                             !w->tool->conf->durable_reads && !internal && !w->approval;
-    task_debit(c->task);
+    task_debit(c->task, &c->cost);
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);
@@ -472,10 +476,24 @@ static void allow(struct work *w)
 
 /* ---- the whole ---- */
 
+/* The task's own bounds come before any policy: what it was not given, no policy gives. */
+static bool admit(struct work *w)
+{
+    struct err err;
+    if (task_admits(w->caller.task, w->tool->label, w->tool->operation, w->args, &w->cost, &err))
+        return true;
+    refuse(w, REFUSAL_DENIED, S("bounds"),
+           str_fmt(w->a,
+                   "Refused: %s. Nothing was sent. The task's owner %.*s can open one that allows "
+                   "it.",
+                   err.text, STR(w->caller.task->owner)));
+    return false;
+}
+
 static void walk(struct work *w)
 {
     struct err err;
-    if (!resolve(w) || !find_approval(w) || !decide(w))
+    if (!resolve(w) || !admit(w) || !find_approval(w) || !decide(w))
         return;
     switch (w->verdict.decision) {
     case DECISION_ALLOW:

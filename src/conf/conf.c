@@ -81,6 +81,19 @@ const struct conf_operation *conf_operation(const struct conf_binding *b, str to
     return NULL;
 }
 
+const struct conf_template *conf_template(const struct conf *c, str name)
+{
+    for (size_t i = 0; i < c->templates_n; i++)
+        if (str_eq(c->templates[i].name, name))
+            return &c->templates[i];
+    return NULL;
+}
+
+bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms)
+{
+    return agent->assessed_ms && now_ms - agent->assessed_ms < agent->assessed_for_ms;
+}
+
 bool conf_agent_covers(const struct conf_agent *agent, str operation)
 {
     for (size_t i = 0; i < agent->ambit_n; i++)

@@ -31,6 +31,25 @@ enum effect {
 str effect_name(enum effect e);
 bool effect_parse(str s, enum effect *out);
 
+/* What data is: how far it may go, and of what kinds it is. Level 0: not said. */
+enum confidentiality {
+    CONFIDENTIALITY_NONE = 0,
+    CONFIDENTIALITY_PUBLIC,
+    CONFIDENTIALITY_INTERNAL,
+    CONFIDENTIALITY_CONFIDENTIAL,
+    CONFIDENTIALITY_RESTRICTED,
+};
+enum { LABEL_CATEGORIES_ALL = 0x0f }; /* pii, payment, credential, own: one bit each */
+struct data_label {
+    uint8_t level;      /* enum confidentiality */
+    uint8_t categories; /* bits */
+};
+str confidentiality_name(uint8_t level);
+bool confidentiality_parse(str s, uint8_t *out);
+bool label_category_parse(str s, uint8_t *bits); /* adds its bit */
+struct jw;
+void label_categories_write(struct jw *w, uint8_t bits); /* an array of names */
+
 enum person_role {
     ROLE_OWNER = 1 << 0,
     ROLE_APPROVER = 1 << 1,
@@ -105,9 +124,11 @@ struct conf_select {
 struct conf_agent {
     str name;
     str owner; /* a person with ROLE_OWNER */
-    str purpose, tier, model;
+    str purpose, model, model_version;
+    str tier; /* low, medium, high or critical */
     bool suspended;
     int64_t assessed_ms;       /* midnight UTC of the last assessment; 0: never */
+    int64_t assessed_for_ms;   /* how long one counts */
     struct conf_select select; /* the processes that are this agent */
     struct conf_select launch; /* the processes that may `ambit run` it */
     bool launch_descendants;   /* a launched program's descendants are the agent, too */
@@ -139,9 +160,18 @@ struct conf_arg {
     bool optional;
 };
 
+/* What a call of an operation costs: an argument of it. arg empty: nothing is said. */
+struct conf_amount {
+    str arg;
+    char currency[4]; /* "EUR" */
+    uint8_t scale;    /* digits of minor units: 2 where the argument says 12.50, 0 where 1250 */
+};
+
 struct conf_operation {
     str tool;
     enum effect effect;
+    struct data_label label; /* of what it reads */
+    struct conf_amount amount;
     bool high_impact; /* needs an approval by the shipped guardrail */
     struct conf_arg *args;
     size_t args_n;
@@ -179,16 +209,35 @@ struct conf_policy_file {
     str name, text;
 };
 
+/* The two profiles of a SPIFFE bundle endpoint. */
+enum conf_bundle {
+    BUNDLE_NONE = 0,
+    BUNDLE_WEB,    /* https_web: the listener's own certificate */
+    BUNDLE_SPIFFE, /* https_spiffe: an X.509-SVID of spiffe://<trust domain>/ambit/bundle */
+};
+
 struct conf_listener {
     str address;                             /* "127.0.0.1:8931"; empty: off */
     bool bearer;                             /* bearer task tokens accepted here; loopback only */
     str cert_file, key_file, client_ca_file; /* set: TLS */
     str *origins;                            /* Origin values accepted besides none */
     size_t origins_n;
+    /* The built-in issuer (conf_identity.c) */
+    bool client_ca_agents; /* "clientCa": "agents": certificates of the trust bundles in force */
+    uint8_t bundle;        /* enum conf_bundle: serves the trust bundle, and nothing else */
     /* OAuth (conf_oauth.c) */
     bool oauth; /* serves the endpoints of the authorization server; the default */
     bool svid;  /* TLS asks for a client certificate of any issuer: core judges it, as an SVID */
     str url;    /* how clients name this listener, without a slash at the end */
+};
+
+/* Work that recurs: a task opened by name. */
+struct conf_template {
+    str name, agent, purpose;
+    str grants; /* JSON object: operations, ceiling, budgets, delegation (task/task.h reads it) */
+    int64_t life_ms;
+    str *users; /* people who may use it; none: the agent's owner */
+    size_t users_n;
 };
 
 /* Where people come in with a browser. */
@@ -231,6 +280,10 @@ struct conf {
     size_t request_bytes_max, answer_bytes_max;
     unsigned connections_max;
     int64_t answer_wait_ms, hold_life_ms;
+    int64_t redeem_wait_ms;   /* a delegated task is redeemed within it */
+    int64_t shared_window_ms; /* one identity at two places within it is reported */
+    struct conf_template *templates;
+    size_t templates_n;
     struct conf_person *people;
     size_t people_n;
     struct conf_agent *agents;
@@ -271,6 +324,9 @@ const struct conf_agent *conf_agent(const struct conf *c, str name);
 const struct conf_issuer *conf_issuer(const struct conf *c, str name);
 const struct conf_binding *conf_binding(const struct conf *c, str name);
 const struct conf_operation *conf_operation(const struct conf_binding *b, str tool);
+const struct conf_template *conf_template(const struct conf *c, str name);
+/* It has an assessment that still counts. */
+bool conf_agent_is_assessed(const struct conf_agent *agent, int64_t now_ms);
 /* True if the value is what the pattern says: segments between '/' and ':', each exactly, or up to
  * a `*` that ends it. */
 bool conf_segments_match(str pattern, str value);

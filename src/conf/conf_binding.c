@@ -7,7 +7,8 @@ static const char *const BINDING_MEMBERS[] = {
     "type",       "command",  "args",    "env",          "cwd",        "url",
     "headers",    "disabled", "era",     "ca",           "cert",       "key",
     "operations", "sandbox",  "network", "durableReads", "answerWait", NULL};
-static const char *const OPERATION_MEMBERS[] = {"effect", "highImpact", "args", NULL};
+static const char *const OPERATION_MEMBERS[] = {"effect", "highImpact", "args",
+                                                "label",  "amount",     NULL};
 static const char *const SANDBOX_MEMBERS[] = {"read", "write", NULL};
 static const char *const VALUE_MEMBERS[] = {"secret", "prefix", NULL};
 
@@ -131,6 +132,8 @@ static void read_operations(struct reader *r, struct at at, struct conf_binding 
                     "export, execute, admin");
         op->high_impact = at_bool(r, at_member(r, e.at, "highImpact"), op->effect != EFFECT_READ);
         read_args(r, at_member(r, e.at, "args"), op);
+        read_label(r, at_member(r, e.at, "label"), &op->label);
+        read_amount(r, at_member(r, e.at, "amount"), &op->amount);
     }
 }
 
@@ -193,12 +196,16 @@ void read_binding(struct reader *r, str name, struct at at, struct conf_binding 
 void internal_binding(struct arena *a, struct conf_binding *b)
 {
     *b = (struct conf_binding){.name = S("ambit"), .kind = BINDING_INTERNAL};
-    b->operations = ARENA_ARRAY(a, struct conf_operation, 1);
-    b->operations_n = 1;
+    b->operations = ARENA_ARRAY(a, struct conf_operation, 3);
+    b->operations_n = 3;
     b->operations[0] = (struct conf_operation){.tool = S("delegate"), .effect = EFFECT_EXECUTE};
     b->operations[0].args = ARENA_ARRAY(a, struct conf_arg, 1);
     b->operations[0].args_n = 1;
     b->operations[0].args[0] = (struct conf_arg){.name = S("agent"), .type = S("String")};
+    b->operations[1] = (struct conf_operation){.tool = S("request_task"), .effect = EFFECT_READ};
+    b->operations[2] = (struct conf_operation){.tool = S("redeem_task"), .effect = EFFECT_READ};
+    for (size_t i = 0; i < b->operations_n; i++)
+        b->operations[i].label = (struct data_label){CONFIDENTIALITY_PUBLIC, 0};
     b->durable_reads = true;
     b->answer_wait_ms = ANSWER_WAIT_MS_MAX;
 }

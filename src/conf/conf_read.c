@@ -1,22 +1,24 @@
 /* The top of the configuration: people, agents, listeners, limits, bindings, and what must agree
  * among them. */
-#include "base/clock.h"
 #include "base/limits.h"
 #include "conf/reader.h"
 
 static const char *const TOP_MEMBERS[] = {
-    "trustDomain", "origin", "state",  "sockets", "listen", "metrics",  "edges",
-    "uidBase",     "log",    "limits", "people",  "agents", "policies", "mcpServers",
-    "identity",    "portal", "issuer", "issuers", NULL};
+    "trustDomain", "origin", "state",  "sockets", "listen",    "metrics",  "edges",
+    "uidBase",     "log",    "limits", "people",  "agents",    "policies", "mcpServers",
+    "identity",    "portal", "issuer", "issuers", "templates", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
-                                             "origins", "oauth",  "svid", "url", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert",  "key",
+                                             "clientCa", "origins", "oauth", "svid",
+                                             "url",      "bundle",  NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
-                                            "answerWait",   "holdLife",    NULL};
+                                            "answerWait",   "holdLife",    "redeemWait",
+                                            "sharedWindow", NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",     "purpose", "tier",   "model", "assessed",
-                                            "suspended", "select",  "bearer", "ambit", "delegates",
-                                            "client",    "launch",  "proofs", NULL};
+static const char *const AGENT_MEMBERS[] = {"owner",        "purpose",  "tier",        "model",
+                                            "modelVersion", "assessed", "assessedFor", "suspended",
+                                            "select",       "bearer",   "ambit",       "delegates",
+                                            "client",       "launch",   "proofs",      NULL};
 
 static const struct {
     const char *name;
@@ -76,13 +78,9 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     if (!g->owner.n)
         problem(r, owner, "every agent has an accountable owner: name a person from \"people\"");
     g->purpose = at_str(r, at_member(r, e->at, "purpose"), (str){0});
-    g->tier = at_str(r, at_member(r, e->at, "tier"), S("medium"));
-    g->model = at_str(r, at_member(r, e->at, "model"), (str){0});
+    read_agent_review(r, e->at, g);
     g->suspended = at_bool(r, at_member(r, e->at, "suspended"), false);
     g->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
-    struct at assessed = at_member(r, e->at, "assessed");
-    if (assessed.v && !clock_parse_date(at_str(r, assessed, (str){0}), &g->assessed_ms))
-        problem(r, assessed, "must be a date such as \"2026-10-01\"");
     read_select(r, at_member(r, e->at, "select"), g);
     read_launch(r, at_member(r, e->at, "launch"), g);
     g->attestable = g->select.any || g->launch.any;
@@ -110,22 +108,27 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
     l->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
     l->cert_file = at_path(r, at_member(r, e->at, "cert"), (str){0});
     l->key_file = at_path(r, at_member(r, e->at, "key"), (str){0});
-    l->client_ca_file = at_path(r, at_member(r, e->at, "clientCa"), (str){0});
+    struct at ca = at_member(r, e->at, "clientCa");
+    l->client_ca_agents = str_eq(at_str(r, ca, (str){0}), S("agents"));
+    if (!l->client_ca_agents)
+        l->client_ca_file = at_path(r, ca, (str){0});
     at_str_list(r, at_member(r, e->at, "origins"), &l->origins, &l->origins_n);
     if (!l->address.n || str_find_char(l->address, ':', 0) < 0)
         problem(r, e->at, "needs \"address\", e.g. \"127.0.0.1:8931\"");
     read_listener_oauth(r, e->at, l);
+    if (read_listener_bundle(r, e->at, l))
+        return;
     bool tls = l->cert_file.n || l->key_file.n;
     if (tls && (!l->cert_file.n || !l->key_file.n))
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
-    if (l->client_ca_file.n && !tls)
+    if ((l->client_ca_file.n || l->client_ca_agents) && !tls)
         problem(r, e->at, "\"clientCa\" needs \"cert\" and \"key\"");
     if (l->bearer && !address_is_loopback(l->address))
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
     if (!tls && !address_is_loopback(l->address))
         problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
-    if (!l->bearer && !l->client_ca_file.n && !l->oauth)
+    if (!l->bearer && !l->client_ca_file.n && !l->client_ca_agents && !l->oauth)
         problem(r, e->at,
                 "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
                 "leave \"oauth\" on");
@@ -144,6 +147,7 @@ static void read_limits(struct reader *r, struct at at, struct conf *c)
     c->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), ANSWER_WAIT_MS_MAX);
     r->answer_wait_ms = c->answer_wait_ms;
     c->hold_life_ms = at_duration(r, at_member(r, at, "holdLife"), HOLD_LIFE_MS);
+    read_task_limits(r, at, c);
 }
 
 /* Objects of named things: counts, allocates, reads each. */
@@ -248,6 +252,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
+    read_templates(r, at_member(r, top, "templates"), c);
     check_issuers(r, top, c);
     check_proofs(r, top, c);
     if (c->policy_patterns_n == 0)

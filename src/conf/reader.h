@@ -59,6 +59,8 @@ bool address_is_loopback(str address);
 
 /* "identity". In conf_identity.c */
 void read_identity(struct reader *r, struct at at, struct conf *c);
+/* True: the listener serves the trust bundle, and all of it has been checked. */
+bool read_listener_bundle(struct reader *r, struct at at, struct conf_listener *l);
 /* "portal", people.NAME.oidc, agents.NAME.client. In conf_portal.c */
 void read_portal(struct reader *r, struct at at, struct conf *c);
 void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
@@ -75,6 +77,13 @@ void check_proofs(struct reader *r, struct at top, const struct conf *c);
 void conf_select_none(struct conf_select *s);
 void read_select(struct reader *r, struct at at, struct conf_agent *g);
 void read_launch(struct reader *r, struct at at, struct conf_agent *g);
+
+/* What tasks need of the configuration. In conf_task.c */
+void read_templates(struct reader *r, struct at at, struct conf *c);
+void read_task_limits(struct reader *r, struct at limits, struct conf *c);
+void read_agent_review(struct reader *r, struct at agent, struct conf_agent *g);
+void read_label(struct reader *r, struct at at, struct data_label *out);
+void read_amount(struct reader *r, struct at at, struct conf_amount *out);
 
 /* mcpServers: one binding. In conf_binding.c */
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b);

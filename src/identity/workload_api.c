@@ -191,6 +191,7 @@ void workload_end(struct workload_conn *w)
         struct workload_call *c = LIST_ENTRY(it, struct workload_call, node);
         finish(c, GRPC_PERMISSION_DENIED, S("the identity has ended"));
     }
+    grpc_shutdown(w->grpc);
 }
 
 /* ---- the connection ---- */

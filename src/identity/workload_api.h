@@ -70,8 +70,10 @@ size_t workload_streams(const struct workload_conn *w);
  * connection. */
 void workload_rotate(struct workload_conn *w, unsigned methods, int64_t now_ms, int64_t jitter_ms);
 /* The peer's identity is over (its process died, it was removed): every call ends with
- * PermissionDenied at once, answers that were not pulled are dropped, and no other request on this
- * connection is served, whatever `who` says. */
+ * PermissionDenied at once, answers that were not pulled are dropped, and the connection goes away
+ * (GOAWAY; workload_is_done once that was pulled), so nobody who inherited it is served, and a
+ * client that keeps its connections, as every gRPC library does, comes back on one that is attested
+ * anew. */
 void workload_end(struct workload_conn *w);
 
 void *workload_call_data(const struct workload_call *c);

@@ -153,9 +153,9 @@ static inline struct store_txn *fix_intent(struct fix *f, str call, const char *
                               .approver = hold.n ? S("bert") : (str){0},
                               .budget_left = 4};
     struct store_txn *t = store_txn_new(f->s);
-    store_task_debit(t, str_z(task), 2000);
+    store_task_debit(t, str_z(task), 0, 2000);
     if (parent)
-        store_task_debit(t, *parent, 2000);
+        store_task_debit(t, *parent, 0, 2000);
     if (hold.n)
         store_hold_consume(t, hold, str_z(task), S("digest"), 2000);
     store_open_call_insert(t, &(struct store_open_call){call, str_z(task), true});

@@ -21,8 +21,8 @@ struct list_of {
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
     str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, method, name,
-        owner, policy, reason, result, software, state, status, task, tool, type;
+        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
+        owner, policy, reason, receipt, request, result, software, state, status, task, tool, type;
     struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
         recovered, time, version;
     struct list_of parents, policies;
@@ -64,6 +64,7 @@ static const struct {
     F(TEXT, "hold", hold),
     F(TEXT, "instance", instance),
     F(TEXT, "key", key),
+    F(TEXT, "kind", kind),
     F(NUMBER, "latency_us", latency_us),
     F(TEXT, "method", method),
     F(TEXT, "name", name),
@@ -73,7 +74,9 @@ static const struct {
     F(TEXT, "policy", policy),
     F(NUMBER, "policy_version", policy_version),
     F(TEXT, "reason", reason),
+    F(TEXT, "receipt", receipt),
     F(NUMBER, "recovered", recovered),
+    F(TEXT, "request", request),
     F(TEXT, "result", result),
     F(TEXT, "software", software),
     F(TEXT, "state", state),
@@ -239,7 +242,8 @@ str record_task_open(struct buf *out, const struct record_task_open *r)
     struct fields f = {.grants = r->grants,
                        .deadline = NUM(r->deadline_ms),
                        .calls = NUM(r->calls),
-                       .by = r->opened_by};
+                       .by = r->opened_by,
+                       .state = r->state};
     set_chain(&f, &r->chain);
     return put(out, S("task_open"), r->time_ms, &f);
 }
@@ -252,6 +256,27 @@ str record_task_close(struct buf *out, const struct record_task_close *r)
                        .budget_left = NUM(r->calls_left)};
     set_chain(&f, &r->chain);
     return put(out, S("task_close"), r->time_ms, &f);
+}
+
+str record_task_change(struct buf *out, const struct record_task_change *r)
+{
+    struct fields f = {.state = r->state, .by = r->by, .reason = r->reason};
+    if (r->deadline_ms)
+        f.deadline = NUM(r->deadline_ms);
+    set_chain(&f, &r->chain);
+    return put(out, S("task_change"), r->time_ms, &f);
+}
+
+str record_agent_change(struct buf *out, const struct record_agent_change *r)
+{
+    struct fields f = {.agent = r->agent, .state = r->state, .by = r->by, .reason = r->reason};
+    return put(out, S("agent_change"), r->time_ms, &f);
+}
+
+str record_shared_use(struct buf *out, const struct record_shared_use *r)
+{
+    struct fields f = {.agent = r->agent, .owner = r->owner, .reason = r->reason};
+    return put(out, S("shared_use"), r->time_ms, &f);
 }
 
 str record_delegation(struct buf *out, const struct record_delegation *r)
@@ -331,6 +356,31 @@ str record_operator_change(struct buf *out, const struct record_operator_change 
     return put(out, S("operator_change"), r->time_ms, &f);
 }
 
+str record_person_event(struct buf *out, const struct record_person_event *r)
+{
+    struct fields f = {.name = r->name,
+                       .state = r->state,
+                       .method = r->method,
+                       .key = r->key,
+                       .by = r->by,
+                       .reason = r->reason};
+    return put(out, S("person_event"), r->time_ms, &f);
+}
+
+str record_consent(struct buf *out, const struct record_consent *r)
+{
+    struct fields f = {.request = r->id,
+                       .owner = r->owner,
+                       .agent = r->agent,
+                       .decision = r->decision,
+                       .method = r->method,
+                       .digest = r->digest,
+                       .assertion = r->assertion};
+    if (r->policy.digest.n || r->policy.ids_n)
+        set_policy(&f, &r->policy);
+    return put(out, S("consent"), r->time_ms, &f);
+}
+
 str record_secret_set(struct buf *out, const struct record_secret_set *r)
 {
     struct fields f = {.name = r->name, .by = r->by};
@@ -372,4 +422,23 @@ void record_digest(str bytes, struct record_commitment *out)
 {
     struct hash h = sha256(bytes);
     put_hash(&h, out);
+}
+
+/* ---- revocation ---- */
+
+str record_revocation(struct buf *out, const struct record_revocation *r)
+{
+    struct fields f = {.receipt = r->receipt,
+                       .kind = r->kind,
+                       .name = r->name,
+                       .by = r->by,
+                       .reason = r->reason};
+    return put(out, S("revocation"), r->time_ms, &f);
+}
+
+str record_receipt(struct buf *out, const struct record_receipt *r)
+{
+    struct fields f = {
+        .receipt = r->receipt, .task = r->task, .digest = r->digest, .status = r->status};
+    return put(out, S("receipt"), r->time_ms, &f);
 }

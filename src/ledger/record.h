@@ -114,6 +114,7 @@ struct record_task_open {
     str grants; /* digest of the grants */
     int64_t deadline_ms, calls;
     str opened_by; /* operator, owner or "policy" */
+    str state;     /* granted | requested; empty: active */
 };
 str record_task_open(struct buf *out, const struct record_task_open *r);
 
@@ -125,6 +126,31 @@ struct record_task_close {
     int64_t calls_left;
 };
 str record_task_close(struct buf *out, const struct record_task_close *r);
+
+/* Between its opening and its end. */
+struct record_task_change {
+    int64_t time_ms;
+    struct record_chain chain;
+    str state; /* active | suspended */
+    str by, reason;
+    int64_t deadline_ms; /* of one that begins; 0: as it was */
+};
+str record_task_change(struct buf *out, const struct record_task_change *r);
+
+struct record_agent_change {
+    int64_t time_ms;
+    str agent, state; /* active | suspended */
+    str by, reason;
+};
+str record_agent_change(struct buf *out, const struct record_agent_change *r);
+
+/* One identity at two places at once. */
+struct record_shared_use {
+    int64_t time_ms;
+    str agent, owner;
+    str reason; /* processes | addresses | certificates | owners */
+};
+str record_shared_use(struct buf *out, const struct record_shared_use *r);
 
 /* Written with the task_open of the child, in one transaction. */
 struct record_delegation {
@@ -192,6 +218,31 @@ struct record_operator_change {
 };
 str record_operator_change(struct buf *out, const struct record_operator_change *r);
 
+/* What happens to people at the portal. */
+struct record_person_event {
+    int64_t time_ms;
+    str name;   /* of the configuration; empty: nobody known (a failure) */
+    str state;  /* invited | enrolled | signed_in | signed_out | failed | revoked */
+    str method; /* passkey | oidc; optional */
+    str key;    /* digest of the passkey's public key; optional */
+    str by;     /* who did it, where that is another; optional */
+    str reason; /* short code, of a failure; optional */
+};
+str record_person_event(struct buf *out, const struct record_person_event *r);
+
+/* An owner consents to a task that a client asked for, or declines. */
+struct record_consent {
+    int64_t time_ms;
+    str id; /* of the request */
+    str owner, agent;
+    str decision; /* consented | declined */
+    str method;   /* passkey | oidc */
+    str digest;   /* of the statement that was signed, which holds a nonce */
+    str assertion; /* the passkey's signature, base64url; optional */
+    struct record_policy policy; /* optional when ids_n and digest are empty */
+};
+str record_consent(struct buf *out, const struct record_consent *r);
+
 struct record_secret_set {
     int64_t time_ms;
     str name; /* never more than the name */
@@ -206,3 +257,25 @@ struct record_start {
     int64_t recovered; /* calls that were found open and settled as unknown */
 };
 str record_start(struct buf *out, const struct record_start *r);
+
+/* ---- revocation ---- */
+
+/* Everything of an agent, an owner or a binding is closed, or cut because it is suspended; the
+ * task_close of each task follows. */
+struct record_revocation {
+    int64_t time_ms;
+    str receipt;
+    str kind, name; /* agent | owner | binding | suspension, and which */
+    str by, reason; /* reason optional */
+};
+str record_revocation(struct buf *out, const struct record_revocation *r);
+
+/* A closing has ended: what it did stands in the receipt of this digest. */
+struct record_receipt {
+    int64_t time_ms;
+    str receipt;
+    str task;   /* that was closed; optional: not of one task */
+    str digest; /* of the receipt's text */
+    str status; /* complete | incomplete */
+};
+str record_receipt(struct buf *out, const struct record_receipt *r);

@@ -86,8 +86,8 @@ static void send_intent(struct flight *f)
         .args = record_commitment_str(&c),
         .budget_left = 999};
     struct store_txn *t = store_txn_new(b->s);
-    store_task_debit(t, id_str(&b->tasks[f->task]), b->now_ms);
-    store_task_debit(t, id_str(&b->root), b->now_ms);
+    store_task_debit(t, id_str(&b->tasks[f->task]), 0, b->now_ms);
+    store_task_debit(t, id_str(&b->root), 0, b->now_ms);
     store_open_call_insert(
         t, &(struct store_open_call){id_str(&f->call), id_str(&b->tasks[f->task]), true});
     store_payload_insert(

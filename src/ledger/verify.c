@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 /* What a map remembers of a call or task: the pointer itself is the state. */
-enum { CALL_OPEN = 1, CALL_SETTLED, CALL_REFUSED, TASK_OPEN = 1, TASK_CLOSED };
+enum { CALL_OPEN = 1, CALL_SETTLED, CALL_REFUSED };
+enum { TASK_OPEN = 1, TASK_CLOSED, TASK_WAITING, TASK_SUSPENDED };
 
 enum hold_state { HOLD_PENDING = 1, HOLD_APPROVED, HOLD_DENIED, HOLD_USED };
 struct hold {
@@ -81,21 +82,27 @@ static void set_state(struct map *m, str key, uintptr_t state)
 
 static bool task_is_open(const struct leaf *l, str task)
 {
-    if (state_of(&l->v->tasks, task) == TASK_OPEN)
+    static const char *const names[] = {"not opened", "open", "closed", "not begun", "suspended"};
+    uintptr_t state = state_of(&l->v->tasks, task);
+    if (state == TASK_OPEN)
         return true;
-    return BAD(l, "task %.*s was %s at that point", STR(str_take(task, 64)),
-               state_of(&l->v->tasks, task) ? "closed" : "not opened");
+    return BAD(l, "task %.*s was %s at that point", STR(str_take(task, 64)), names[state]);
 }
 
-/* The task and all its ancestors. */
-static bool chain_is_open(const struct leaf *l)
+static bool parents_are_open(const struct leaf *l)
 {
     const json *v;
     for (struct json_iter it = json_iter(json_get(l->body, S("parents")));
          json_next(&it, NULL, &v);)
         if (!task_is_open(l, json_str(v)))
             return false;
-    return task_is_open(l, l->task);
+    return true;
+}
+
+/* The task and all its ancestors. */
+static bool chain_is_open(const struct leaf *l)
+{
+    return parents_are_open(l) && task_is_open(l, l->task);
 }
 
 static struct hold *hold_in(const struct leaf *l, str id, enum hold_state state)
@@ -163,19 +170,32 @@ static bool on_task_open(const struct leaf *l)
     l->v->r->tasks++;
     if (state_of(&l->v->tasks, l->task))
         return BAD(l, "task %.*s was opened before", STR(str_take(l->task, 64)));
-    const json *v;
-    for (struct json_iter it = json_iter(json_get(l->body, S("parents")));
-         json_next(&it, NULL, &v);)
-        if (!task_is_open(l, json_str(v)))
-            return false;
-    set_state(&l->v->tasks, l->task, TASK_OPEN);
+    if (!parents_are_open(l))
+        return false;
+    set_state(&l->v->tasks, l->task, field(l, S("state")).n ? TASK_WAITING : TASK_OPEN);
+    return true;
+}
+
+/* It begins, is suspended or resumed. */
+static bool on_task_change(const struct leaf *l)
+{
+    l->v->r->others++;
+    uintptr_t from = state_of(&l->v->tasks, l->task);
+    str state = field(l, S("state"));
+    bool ends_wait = str_eq(state, S("active")) && (from == TASK_WAITING || from == TASK_SUSPENDED);
+    bool suspends = str_eq(state, S("suspended")) && from == TASK_OPEN;
+    if (!ends_wait && !suspends)
+        return BAD(l, "task %.*s cannot become %.*s at that point", STR(str_take(l->task, 64)),
+                   STR(str_take(state, 40)));
+    set_state(&l->v->tasks, l->task, suspends ? TASK_SUSPENDED : TASK_OPEN);
     return true;
 }
 
 static bool on_task_close(const struct leaf *l)
 {
     l->v->r->others++;
-    if (!task_is_open(l, l->task))
+    uintptr_t from = state_of(&l->v->tasks, l->task);
+    if ((from == 0 || from == TASK_CLOSED) && !task_is_open(l, l->task))
         return false;
     set_state(&l->v->tasks, l->task, TASK_CLOSED);
     return true;
@@ -193,7 +213,9 @@ static bool on_hold_open(const struct leaf *l)
     str id = field(l, S("hold"));
     if (map_get(&l->v->holds, id))
         return BAD(l, "hold %.*s was opened before", STR(str_take(id, 64)));
-    if (!chain_is_open(l))
+    /* A task that its agent asks for waits for this very hold. */
+    bool waits = state_of(&l->v->tasks, l->task) == TASK_WAITING;
+    if (waits ? !parents_are_open(l) : !chain_is_open(l))
         return false;
     struct hold *h = ARENA_NEW(&l->v->memory, struct hold);
     *h = (struct hold){HOLD_PENDING, str_dup(&l->v->memory, l->task),
@@ -248,6 +270,9 @@ static const struct type {
     {"refusal", on_refusal, {"call", "decision", "reason"}},
     {"task_open", on_task_open, {CHAIN, "grants", "deadline", "calls", "by"}},
     {"task_close", on_task_close, {CHAIN, "state", "by"}},
+    {"task_change", on_task_change, {CHAIN, "state", "by"}},
+    {"agent_change", on_other, {"agent", "state", "by"}},
+    {"shared_use", on_other, {"agent", "reason"}},
     {"delegation", on_delegation, {CHAIN, "child", "child_agent", "grants", "deadline", "calls"}},
     {"hold_open",
      on_hold_open,
@@ -257,8 +282,12 @@ static const struct type {
     {"pin_change", on_other, {"binding", "tool", "state"}},
     {"policy_load", on_other, {"policy", "policy_version"}},
     {"operator_change", on_other, {"name", "state", "by"}},
+    {"person_event", on_other, {"state"}},
+    {"consent", on_other, {"request", "owner", "agent", "decision", "method", "digest"}},
     {"secret_set", on_other, {"name", "by"}},
     {"start", on_other, {"software", "recovered"}},
+    {"revocation", on_other, {"receipt", "kind", "name", "by"}},
+    {"receipt", on_other, {"receipt", "digest", "status"}},
 };
 
 static bool check_type(const struct leaf *l)

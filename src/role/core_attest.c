@@ -346,9 +346,3 @@ void attest_launch_over(struct core *c, const struct launch *l)
         }
     }
 }
-
-bool agent_is_active(struct core *c, const struct conf_agent *agent, struct err *err)
-{
-    (void)c;
-    return !agent->suspended || err_denied(err, "agent %.*s is suspended", STR(agent->name));
-}

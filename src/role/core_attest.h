@@ -80,9 +80,6 @@ void core_look(struct core *c, int pidfd, bool sha256, look_done *done, void *ar
 void core_on_looked(struct core *c, uint64_t id, const struct msg_looked *m);
 void core_witness_lost(struct core *c);
 
-/* False, and why: it is suspended. */
-MUST_USE bool agent_is_active(struct core *c, const struct conf_agent *agent, struct err *err);
-
 /* ---- core_launch.c: `ambit run` ---- */
 struct launch {
     struct core *core;

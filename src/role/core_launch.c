@@ -167,7 +167,8 @@ static void on_known(void *owner, struct attest *a)
     struct err err = {0};
     struct launch *l = NULL;
     lc->attesting = false;
-    if (!agent_is_active(lc->core, a->agent, &err) || !(l = launch_new(lc->core, a, &err))) {
+    if (!agents_may(&lc->core->gate.agents, a->agent->name, &err) ||
+        !(l = launch_new(lc->core, a, &err))) {
         log_warn("launch refused", LOG_STR("agent", a->agent->name), LOG_ERR(&err));
         reply_error(lc, err.text);
     } else {

@@ -25,12 +25,13 @@ typedef bool store_task_fn(void *arg, const struct store_task *row);
 typedef bool store_hold_fn(void *arg, const struct store_hold *row);
 typedef bool store_pin_fn(void *arg, const struct store_pin *row);
 typedef bool store_operator_fn(void *arg, const struct store_operator *row);
+typedef bool store_agent_fn(void *arg, const struct store_agent *row);
 typedef bool store_open_call_fn(void *arg, const struct store_open_call *row);
 typedef bool store_checkpoint_fn(void *arg, const struct store_checkpoint *row);
 
-/* Active ones, parents before children (by opening time). */
-MUST_USE bool store_read_tasks_active(struct store_view *v, store_task_fn *each, void *arg,
-                                      struct err *err);
+/* Those that are not over, parents before children (by opening time). */
+MUST_USE bool store_read_tasks_open(struct store_view *v, store_task_fn *each, void *arg,
+                                    struct err *err);
 /* The newest first, in any state; at most limit. */
 MUST_USE bool store_read_tasks_recent(struct store_view *v, size_t limit, store_task_fn *each,
                                       void *arg, struct err *err);
@@ -50,6 +51,8 @@ MUST_USE bool store_read_hold(struct store_view *v, struct arena *a, str id, str
 MUST_USE bool store_read_pins(struct store_view *v, store_pin_fn *each, void *arg, struct err *err);
 MUST_USE bool store_read_operators(struct store_view *v, store_operator_fn *each, void *arg,
                                    struct err *err);
+MUST_USE bool store_read_agents(struct store_view *v, store_agent_fn *each, void *arg,
+                                struct err *err);
 MUST_USE bool store_read_open_calls(struct store_view *v, store_open_call_fn *each, void *arg,
                                     struct err *err);
 MUST_USE bool store_read_payload(struct store_view *v, struct arena *a, str call,
@@ -96,6 +99,24 @@ MUST_USE bool store_read_sessions(struct store_view *v, store_session_fn *each, 
                                   struct err *err);
 MUST_USE bool store_read_invites(struct store_view *v, store_invite_fn *each, void *arg,
                                  struct err *err);
-/* ERR_NOTFOUND: nobody signed it with a passkey. */
-MUST_USE bool store_read_evidence(struct store_view *v, struct arena *a, str id,
-                                  struct store_evidence *out, struct err *err);
+typedef bool store_evidence_fn(void *arg, const struct store_evidence *row);
+/* All who signed this decision, by time. */
+MUST_USE bool store_read_evidence(struct store_view *v, str id, store_evidence_fn *each, void *arg,
+                                  struct err *err);
+
+/* Revocation. */
+typedef bool store_lease_fn(void *arg, const struct store_lease *row);
+typedef bool store_receipt_fn(void *arg, const struct store_receipt *row);
+typedef bool store_id_fn(void *arg, str id);
+/* Of a task, by binding; task empty: all that are not over. */
+MUST_USE bool store_read_leases(struct store_view *v, str task, store_lease_fn *each, void *arg,
+                                struct err *err);
+/* Those under way, oldest first. */
+MUST_USE bool store_read_receipts_open(struct store_view *v, store_receipt_fn *each, void *arg,
+                                       struct err *err);
+/* By its own id, or the newest that covers the task of that id; copied into a. ERR_NOTFOUND. */
+MUST_USE bool store_read_receipt(struct store_view *v, struct arena *a, str id,
+                                 struct store_receipt *out, struct err *err);
+/* The tasks that a receipt covers. */
+MUST_USE bool store_read_receipt_tasks(struct store_view *v, str receipt, store_id_fn *each,
+                                       void *arg, struct err *err);

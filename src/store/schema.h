@@ -11,17 +11,35 @@
 
 /* ---- rows ---- */
 
-/* state of a task: active, then one of completed | revoked | expired | cascaded, once. */
+/* What is left to a task besides calls; STORE_UNBOUNDED: no such budget. */
+#define STORE_UNBOUNDED INT64_MAX
+struct store_budgets {
+    int64_t bytes, rows, tokens; /* may end below zero */
+    int64_t money;
+};
+
+/* state of a task: active | suspended | granted | requested (open), then one of completed | revoked
+ * | expired | cascaded, once. */
 struct store_task {
     str id, parent; /* parent empty: opened by its owner */
     str owner, agent, purpose;
-    str grants; /* JSON */
+    str grants;    /* JSON */
+    str opened_by; /* a person, an agent, "policy"; empty: not kept */
     str state;
     int64_t opened_ms, deadline_ms;
     int64_t calls_left;
     int64_t children; /* opened so far */
     int64_t closed_ms;
-    str reason; /* of closing */
+    str reason;       /* of closing or suspending */
+    int64_t until_ms; /* granted, requested: it is over unless it became active before */
+    struct store_budgets left;
+};
+
+/* What a person did to an agent at run time. */
+struct store_agent {
+    str name, state; /* active | suspended */
+    str by, reason;
+    int64_t at_ms;
 };
 
 /* state of a hold: pending -> approved | denied | expired | cancelled; approved -> used | expired |
@@ -89,6 +107,26 @@ struct store_evidence {
     int64_t at_ms;
 };
 
+/* Revocation: one credential that was released for one (task, binding).
+ * state: live -> revoking -> ended | quarantined. */
+struct store_lease {
+    str task, binding;
+    str holder; /* who had it: edge (for single requests) | program (in its environment) */
+    str state;
+    int64_t opened_ms, changed_ms;
+    str why; /* of the last state: what remains, or how it ended */
+};
+/* What one closing did. state: open (under way) -> ended. */
+struct store_receipt {
+    str id;
+    str kind, name; /* task | agent | owner | binding | suspension, and which */
+    str closes;     /* what the tasks become; empty: nothing, their streams are cut only */
+    str by, reason;
+    int64_t opened_ms;
+    str state;
+    str body; /* JSON (docs/formats/receipt.md); empty while open */
+};
+
 /* ---- steps ---- */
 
 enum store_stmt {
@@ -98,6 +136,11 @@ enum store_stmt {
     STORE_TASK_CLOSE,
     STORE_TASK_DEBIT,
     STORE_TASK_CHILD,
+    STORE_TASK_SUSPEND,
+    STORE_TASK_RESUME,
+    STORE_TASK_BEGIN,
+    STORE_TASK_ANSWER,
+    STORE_AGENT_PUT,
     STORE_HOLD_INSERT,
     STORE_HOLD_DECIDE,
     STORE_HOLD_CONSUME,
@@ -127,19 +170,34 @@ enum store_stmt {
     STORE_INVITE_DELETE_OF,
     STORE_INVITE_SWEEP,
     STORE_EVIDENCE_INSERT,
+    STORE_LEASE_OPEN, /* revocation */
+    STORE_LEASE_REVOKE,
+    STORE_LEASE_END,
+    STORE_RECEIPT_INSERT,
+    STORE_RECEIPT_TASK,
+    STORE_RECEIPT_END,
     STORE_LEAF_INSERT, /* the writer's own, as the next */
     STORE_TREE_PUT,
     STORE_STMTS
 };
 
-/* Guard: the id is new (and the parent, if any, exists). state, closed_ms and reason are ignored:
- * it is active. */
+/* Guard: the id is new (and the parent, if any, exists). closed_ms and reason are ignored; an empty
+ * state is active. */
 void store_task_insert(struct store_txn *t, const struct store_task *row);
-/* Guard: it was active. state: completed | revoked | expired | cascaded. */
+/* Guard: it was open. state: completed | revoked | expired | cascaded. */
 void store_task_close(struct store_txn *t, str id, str state, int64_t closed_ms, str reason);
-/* Guard: active, deadline in the future, calls left; takes one. Once for the task and for each
- * ancestor. */
-void store_task_debit(struct store_txn *t, str id, int64_t now_ms);
+/* Guard: active, deadline in the future, every budget above zero and the money there; takes one
+ * call and the money (0: none). Once for the task and for each ancestor. */
+void store_task_debit(struct store_txn *t, str id, int64_t money, int64_t now_ms);
+/* Takes what an answer was, in any state; none may be there. Likewise for each ancestor. */
+void store_task_answer(struct store_txn *t, str id, int64_t bytes, int64_t rows, int64_t tokens);
+/* Guard: active; becomes suspended. */
+void store_task_suspend(struct store_txn *t, str id, str reason);
+/* Guard: suspended; becomes active. */
+void store_task_resume(struct store_txn *t, str id);
+/* Guard: granted or requested (state says which), and its time not over; becomes active until
+ * deadline_ms. */
+void store_task_begin(struct store_txn *t, str id, str state, int64_t deadline_ms, int64_t now_ms);
 /* Guard: active, deadline in the future, fewer than max children so far; counts one. */
 void store_task_child(struct store_txn *t, str parent, int64_t now_ms, int64_t children_max);
 
@@ -156,6 +214,9 @@ void store_hold_expire(struct store_txn *t, str id, int64_t now_ms);
 void store_hold_cancel(struct store_txn *t, str id, int64_t now_ms);
 /* Cancels all pending and approved holds of a task; none is fine. */
 void store_hold_cancel_task(struct store_txn *t, str task, int64_t now_ms);
+
+/* Adds or replaces by name. */
+void store_agent_put(struct store_txn *t, const struct store_agent *row);
 
 /* Adds or replaces by (binding, tool). */
 void store_pin_put(struct store_txn *t, const struct store_pin *row);
@@ -205,5 +266,20 @@ void store_invite_use(struct store_txn *t, str hash, int64_t now_ms);
 void store_person_revoke(struct store_txn *t, str person);
 /* Sessions made or last used before, invites that ended before. */
 void store_people_sweep(struct store_txn *t, int64_t created_ms, int64_t used_ms, int64_t now_ms);
-/* Guard: none of that id yet. */
+/* Guard: none of that id by that person yet. */
 void store_evidence_insert(struct store_txn *t, const struct store_evidence *row);
+
+/* ---- revocation (store_revoke.c) ---- */
+
+/* It is live from now on; one that is there already stays as it is. */
+void store_lease_open(struct store_txn *t, const struct store_lease *row);
+/* All live ones of a task are being revoked; none is fine. */
+void store_lease_revoke(struct store_txn *t, str task, int64_t now_ms);
+/* state: ended | quarantined. One that is over stays as it is. */
+void store_lease_end(struct store_txn *t, const struct store_lease *row);
+/* Guard: new. state and body are ignored: it is open. */
+void store_receipt_insert(struct store_txn *t, const struct store_receipt *row);
+/* The receipt covers this task; twice is fine. */
+void store_receipt_task(struct store_txn *t, str receipt, str task);
+/* Guard: it was open. */
+void store_receipt_end(struct store_txn *t, str receipt, str body);

@@ -116,7 +116,8 @@ static int64_t number(sqlite3_stmt *st, int col)
 
 #define TASK_COLUMNS                                                                               \
     "SELECT t.id, t.parent, t.owner, t.agent, t.purpose, t.grants, s.state, t.opened_ms,"          \
-    " s.deadline_ms, s.calls_left, s.children, s.closed_ms, s.reason"                              \
+    " s.deadline_ms, s.calls_left, s.children, s.closed_ms, s.reason, s.until_ms,"                 \
+    " s.bytes_left, s.rows_left, s.tokens_left, s.money_left, t.opened_by"                         \
     " FROM task t JOIN task_state s ON s.id = t.id "
 
 static struct store_task task_of(sqlite3_stmt *st)
@@ -133,7 +134,13 @@ static struct store_task task_of(sqlite3_stmt *st)
                                .calls_left = number(st, 9),
                                .children = number(st, 10),
                                .closed_ms = number(st, 11),
-                               .reason = text(st, 12)};
+                               .reason = text(st, 12),
+                               .until_ms = number(st, 13),
+                               .left = {.bytes = number(st, 14),
+                                        .rows = number(st, 15),
+                                        .tokens = number(st, 16),
+                                        .money = number(st, 17)},
+                               .opened_by = text(st, 18)};
 }
 
 struct task_walk {
@@ -148,11 +155,13 @@ static bool on_task(void *ctx, sqlite3_stmt *st)
     return w->each(w->arg, &row);
 }
 
-bool store_read_tasks_active(struct store_view *v, store_task_fn *each, void *arg, struct err *err)
+bool store_read_tasks_open(struct store_view *v, store_task_fn *each, void *arg, struct err *err)
 {
     struct task_walk w = {each, arg};
-    return walk(v, TASK_COLUMNS "WHERE s.state = 'active' ORDER BY t.opened_ms, t.rowid", NULL, 0,
-                on_task, &w, err);
+    return walk(v,
+                TASK_COLUMNS "WHERE s.state IN ('active', 'suspended', 'granted', 'requested')"
+                             " ORDER BY t.opened_ms, t.rowid",
+                NULL, 0, on_task, &w, err);
 }
 
 bool store_read_tasks_recent(struct store_view *v, size_t limit, store_task_fn *each, void *arg,
@@ -200,7 +209,7 @@ static bool on_one_task(void *ctx, sqlite3_stmt *st)
     struct store_task *r = o->out;
     *r = task_of(st);
     COPY_ALL(o->a, &r->id, &r->parent, &r->owner, &r->agent, &r->purpose, &r->grants, &r->state,
-             &r->reason);
+             &r->reason, &r->opened_by);
     o->found = true;
     return false;
 }
@@ -325,6 +334,29 @@ bool store_read_operators(struct store_view *v, store_operator_fn *each, void *a
     struct operator_walk w = {each, arg};
     return walk(v, "SELECT name, public_key, added_ms, added_by FROM operator ORDER BY name", NULL,
                 0, on_operator, &w, err);
+}
+
+struct agent_walk {
+    store_agent_fn *each;
+    void *arg;
+};
+
+static bool on_agent(void *ctx, sqlite3_stmt *st)
+{
+    struct agent_walk *w = ctx;
+    struct store_agent row = {.name = text(st, 0),
+                              .state = text(st, 1),
+                              .by = text(st, 2),
+                              .reason = text(st, 3),
+                              .at_ms = number(st, 4)};
+    return w->each(w->arg, &row);
+}
+
+bool store_read_agents(struct store_view *v, store_agent_fn *each, void *arg, struct err *err)
+{
+    struct agent_walk w = {each, arg};
+    return walk(v, "SELECT name, state, changed_by, reason, at_ms FROM agent ORDER BY name", NULL,
+                0, on_agent, &w, err);
 }
 
 struct open_call_walk {

@@ -63,17 +63,65 @@ static const char V1[] =
     "  call TEXT PRIMARY KEY NOT NULL, salt BLOB NOT NULL, args TEXT NOT NULL)"
     "  STRICT, WITHOUT ROWID;";
 
-const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES};
+/* Tasks that are suspended, granted or requested, their budgets, and agents that a person
+ * suspended. A CHECK cannot be changed, so the table is made anew. */
+static const char V3[] =
+    "CREATE TABLE task_state_2("
+    "  id TEXT PRIMARY KEY NOT NULL REFERENCES task(id),"
+    "  state TEXT NOT NULL CHECK(state IN ('active', 'suspended', 'granted', 'requested',"
+    "    'completed', 'revoked', 'expired', 'cascaded')),"
+    "  deadline_ms INTEGER NOT NULL, calls_left INTEGER NOT NULL CHECK(calls_left >= 0),"
+    "  children INTEGER NOT NULL, closed_ms INTEGER, reason TEXT,"
+    "  until_ms INTEGER NOT NULL, bytes_left INTEGER NOT NULL, rows_left INTEGER NOT NULL,"
+    "  tokens_left INTEGER NOT NULL, money_left INTEGER NOT NULL CHECK(money_left >= 0))"
+    "  STRICT, WITHOUT ROWID;"
+    "INSERT INTO task_state_2 SELECT id, state, deadline_ms, calls_left, children, closed_ms,"
+    "  reason, 0, 9223372036854775807, 9223372036854775807, 9223372036854775807,"
+    "  9223372036854775807 FROM task_state;"
+    "DROP TABLE task_state;"
+    "ALTER TABLE task_state_2 RENAME TO task_state;"
+    "CREATE INDEX task_open ON task_state(id)"
+    "  WHERE state IN ('active', 'suspended', 'granted', 'requested');"
+    "ALTER TABLE task ADD COLUMN opened_by TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE agent("
+    "  name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL CHECK(state IN ('active', 'suspended')),"
+    "  changed_by TEXT NOT NULL, reason TEXT, at_ms INTEGER NOT NULL) STRICT;";
+
+const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES, V3,
+                                                            STORE_REVOKE_TABLES};
 
 const char *const STORE_SQL[STORE_STMTS] = {
-    [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms)"
-                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    [STORE_TASK_STATE_INSERT] = "INSERT INTO task_state(id, state, deadline_ms, calls_left,"
-                                " children) VALUES(?1, 'active', ?2, ?3, ?4)",
+    [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms,"
+                          " opened_by) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [STORE_TASK_STATE_INSERT] =
+        "INSERT INTO task_state(id, state, deadline_ms, calls_left, children, until_ms,"
+        " bytes_left, rows_left, tokens_left, money_left)"
+        " VALUES(?1, ?5, ?2, ?3, ?4, ?6, ?7, ?8, ?9, ?10)",
     [STORE_TASK_CLOSE] = "UPDATE task_state SET state = ?2, closed_ms = ?3, reason = ?4"
-                         " WHERE id = ?1 AND state = 'active'",
-    [STORE_TASK_DEBIT] = "UPDATE task_state SET calls_left = calls_left - 1 WHERE id = ?1"
-                         " AND state = 'active' AND deadline_ms > ?2 AND calls_left > 0",
+                         " WHERE id = ?1 AND state IN ('active', 'suspended', 'granted',"
+                         " 'requested')",
+    [STORE_TASK_DEBIT] = "UPDATE task_state SET calls_left = calls_left - 1, money_left ="
+                         " iif(money_left = 9223372036854775807, money_left, money_left - ?3)"
+                         " WHERE id = ?1 AND state = 'active' AND deadline_ms > ?2"
+                         " AND calls_left > 0 AND bytes_left > 0 AND rows_left > 0"
+                         " AND tokens_left > 0 AND money_left >= ?3",
+    [STORE_TASK_ANSWER] = "UPDATE task_state SET"
+                          " bytes_left = iif(bytes_left = 9223372036854775807, bytes_left,"
+                          " bytes_left - ?2),"
+                          " rows_left = iif(rows_left = 9223372036854775807, rows_left,"
+                          " rows_left - ?3),"
+                          " tokens_left = iif(tokens_left = 9223372036854775807, tokens_left,"
+                          " tokens_left - ?4) WHERE id = ?1",
+    [STORE_TASK_SUSPEND] = "UPDATE task_state SET state = 'suspended', reason = ?2"
+                           " WHERE id = ?1 AND state = 'active'",
+    [STORE_TASK_RESUME] = "UPDATE task_state SET state = 'active', reason = NULL"
+                          " WHERE id = ?1 AND state = 'suspended'",
+    [STORE_TASK_BEGIN] = "UPDATE task_state SET state = 'active', deadline_ms = ?3, until_ms = 0"
+                         " WHERE id = ?1 AND state = ?2 AND state IN ('granted', 'requested')"
+                         " AND deadline_ms > ?4 AND until_ms > ?4",
+    [STORE_AGENT_PUT] = "INSERT INTO agent(name, state, changed_by, reason, at_ms)"
+                        " VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET"
+                        " state = ?2, changed_by = ?3, reason = ?4, at_ms = ?5",
     [STORE_TASK_CHILD] = "UPDATE task_state SET children = children + 1 WHERE id = ?1"
                          " AND state = 'active' AND deadline_ms > ?2 AND children < ?3",
 
@@ -129,6 +177,21 @@ const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_EVIDENCE_INSERT] = "INSERT INTO evidence(id, person, statement, public_key, credential,"
                               " authenticator_data, client_data, signature, at_ms)"
                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+
+    /* revocation */
+    [STORE_LEASE_OPEN] = "INSERT INTO lease(task, binding, holder, state, opened_ms, changed_ms,"
+                         " why) VALUES(?1, ?2, ?3, 'live', ?4, ?4, '')"
+                         " ON CONFLICT(task, binding) DO NOTHING",
+    [STORE_LEASE_REVOKE] = "UPDATE lease SET state = 'revoking', changed_ms = ?2"
+                           " WHERE task = ?1 AND state = 'live'",
+    [STORE_LEASE_END] = "UPDATE lease SET state = ?3, changed_ms = ?4, why = ?5"
+                        " WHERE task = ?1 AND binding = ?2 AND state IN ('live', 'revoking')",
+    [STORE_RECEIPT_INSERT] = "INSERT INTO receipt(id, kind, name, closes, by, reason, opened_ms,"
+                             " state, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', '')",
+    [STORE_RECEIPT_TASK] = "INSERT INTO receipt_task(task, receipt) VALUES(?1, ?2)"
+                           " ON CONFLICT(task, receipt) DO NOTHING",
+    [STORE_RECEIPT_END] = "UPDATE receipt SET state = 'ended', body = ?2"
+                          " WHERE id = ?1 AND state = 'open'",
 
     [STORE_LEAF_INSERT] = "INSERT INTO leaf(idx, hash, body, call, task)"
                           " VALUES(?1, ?2, ?3, ?4, ?5)",

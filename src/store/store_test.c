@@ -217,14 +217,14 @@ static void test_guard_undoes_and_records(void **state)
     store_leaf(t, S("before"), S("c0"), S("child"));
     submit(f, t, &before);
     t = txn(f);
-    store_task_debit(t, S("child"), 2000);
+    store_task_debit(t, S("child"), 0, 2000);
     store_payload_insert(t, STORE_ON_GUARD, &(struct store_payload){S("c1"), S("salt"), S("{}")});
-    store_task_debit(t, S("parent"), 2000);
+    store_task_debit(t, S("parent"), 0, 2000);
     store_leaf(t, S("intent"), S("c1"), S("child"));
     store_leaf_on_guard(t, S("refusal"), S("c1"), S("child"));
     submit(f, t, &refused);
     t = txn(f);
-    store_task_debit(t, S("child"), 2000);
+    store_task_debit(t, S("child"), 0, 2000);
     store_leaf(t, S("after"), S("c2"), S("child"));
     submit(f, t, &after);
     store_flush(f->s);
@@ -277,8 +277,8 @@ static void test_budget_is_exact(void **state)
     struct got g = {0};
     for (int i = 0; i < CALLS; i++) {
         struct store_txn *t = txn(f);
-        store_task_debit(t, i % 2 ? S("left") : S("right"), 2000);
-        store_task_debit(t, S("root"), 2000);
+        store_task_debit(t, i % 2 ? S("left") : S("right"), 0, 2000);
+        store_task_debit(t, S("root"), 0, 2000);
         store_leaf(t, S("intent"), (str){0}, S("root"));
         store_leaf_on_guard(t, S("refusal"), (str){0}, S("root"));
         submit(f, t, &g);
@@ -301,7 +301,7 @@ static void test_budget_is_exact(void **state)
 static enum store_outcome debit(struct fix *f, int64_t now_ms)
 {
     struct store_txn *t = txn(f);
-    store_task_debit(t, S("t1"), now_ms);
+    store_task_debit(t, S("t1"), 0, now_ms);
     return run(f, t).outcome;
 }
 
@@ -425,7 +425,7 @@ static void test_limits(void **state)
     struct fix *f = *state;
     struct store_txn *t = txn(f);
     for (int i = 0; i <= STORE_STEPS_MAX; i++)
-        store_task_debit(t, S("t"), 1);
+        store_task_debit(t, S("t"), 0, 1);
     assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
     assert_int_equal(f->err.kind, ERR_LIMIT);
     static char big[STORE_LEAF_BYTES_MAX + 1];
@@ -450,7 +450,7 @@ static void test_wal_stays_short(void **state)
     add_task(f, "t1", "", 100000);
     for (int i = 0; i < 600; i++) {
         struct store_txn *t = txn(f);
-        store_task_debit(t, S("t1"), 2000);
+        store_task_debit(t, S("t1"), 0, 2000);
         store_leaf(t, S("some leaf"), S("c"), S("t1"));
         assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
     }

@@ -96,13 +96,22 @@ void store_leaf_on_guard(struct store_txn *t, str body, str call, str task)
 
 /* ---- the typed steps ---- */
 
+/* A row that says nothing of a budget has none. */
+static int64_t bound(int64_t left)
+{
+    return left ? left : STORE_UNBOUNDED;
+}
+
 void store_task_insert(struct store_txn *t, const struct store_task *r)
 {
     store_step(t, STORE_MUST, STORE_TASK_INSERT, STORE_STR(r->id), STORE_STR_OR_NULL(r->parent),
                STORE_STR(r->owner), STORE_STR(r->agent), STORE_STR(r->purpose),
-               STORE_STR(r->grants), STORE_I64(r->opened_ms));
+               STORE_STR(r->grants), STORE_I64(r->opened_ms), STORE_STR(r->opened_by));
     store_step(t, STORE_MUST, STORE_TASK_STATE_INSERT, STORE_STR(r->id), STORE_I64(r->deadline_ms),
-               STORE_I64(r->calls_left), STORE_I64(r->children));
+               STORE_I64(r->calls_left), STORE_I64(r->children),
+               STORE_STR(r->state.n ? r->state : S("active")), STORE_I64(r->until_ms),
+               STORE_I64(bound(r->left.bytes)), STORE_I64(bound(r->left.rows)),
+               STORE_I64(bound(r->left.tokens)), STORE_I64(bound(r->left.money)));
 }
 
 void store_task_close(struct store_txn *t, str id, str state, int64_t closed_ms, str reason)
@@ -111,9 +120,37 @@ void store_task_close(struct store_txn *t, str id, str state, int64_t closed_ms,
                STORE_I64(closed_ms), STORE_STR_OR_NULL(reason));
 }
 
-void store_task_debit(struct store_txn *t, str id, int64_t now_ms)
+void store_task_debit(struct store_txn *t, str id, int64_t money, int64_t now_ms)
 {
-    store_step(t, STORE_MUST, STORE_TASK_DEBIT, STORE_STR(id), STORE_I64(now_ms));
+    store_step(t, STORE_MUST, STORE_TASK_DEBIT, STORE_STR(id), STORE_I64(now_ms), STORE_I64(money));
+}
+
+void store_task_answer(struct store_txn *t, str id, int64_t bytes, int64_t rows, int64_t tokens)
+{
+    store_step(t, STORE_PLAIN, STORE_TASK_ANSWER, STORE_STR(id), STORE_I64(bytes), STORE_I64(rows),
+               STORE_I64(tokens));
+}
+
+void store_task_suspend(struct store_txn *t, str id, str reason)
+{
+    store_step(t, STORE_MUST, STORE_TASK_SUSPEND, STORE_STR(id), STORE_STR_OR_NULL(reason));
+}
+
+void store_task_resume(struct store_txn *t, str id)
+{
+    store_step(t, STORE_MUST, STORE_TASK_RESUME, STORE_STR(id));
+}
+
+void store_task_begin(struct store_txn *t, str id, str state, int64_t deadline_ms, int64_t now_ms)
+{
+    store_step(t, STORE_MUST, STORE_TASK_BEGIN, STORE_STR(id), STORE_STR(state),
+               STORE_I64(deadline_ms), STORE_I64(now_ms));
+}
+
+void store_agent_put(struct store_txn *t, const struct store_agent *r)
+{
+    store_step(t, STORE_MUST, STORE_AGENT_PUT, STORE_STR(r->name), STORE_STR(r->state),
+               STORE_STR(r->by), STORE_STR_OR_NULL(r->reason), STORE_I64(r->at_ms));
 }
 
 void store_task_child(struct store_txn *t, str parent, int64_t now_ms, int64_t children_max)

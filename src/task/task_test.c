@@ -14,8 +14,10 @@ static const char CONF[] =
     " \"agents\": {"
     "  \"a\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"ambit\": "
     "[\"s/*\"], \"delegates\": [\"a\", \"b\"]},"
+    "  \"c\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"ambit\": "
+    "[\"s/*\"]},"
     "  \"b\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"ambit\": "
-    "[\"s/*\"], \"delegates\": [\"a\", \"b\"]},"
+    "[\"s/*\"], \"delegates\": [\"a\", \"b\", \"c\"]},"
     "  \"new\": {\"owner\": \"ann\", \"bearer\": true, \"ambit\": [\"s/*\"]},"
     "  \"out\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", "
     "\"suspended\": true, \"ambit\": [\"s/*\"]}},"
@@ -112,19 +114,18 @@ static void test_ancestors_decide(void **state)
     struct err err;
     struct task *root = open_task(&ts, NULL, "a", 0, 10000, 5, &err);
     struct task *child = open_task(&ts, root, "b", 0, 0, 5, &err);
-    struct task *leaf = open_task(&ts, child, "a", 0, 0, 5, &err);
+    struct task *leaf = open_task(&ts, child, "c", 0, 0, 5, &err);
     assert_non_null(leaf);
     assert_true(task_judge(leaf, 9999, &err));
     assert_false(task_judge(leaf, 10000, &err));
     for (int i = 0; i < 5; i++)
-        task_debit(leaf);
+        task_debit(leaf, &(struct task_cost){0});
     assert_int_equal(root->calls_left, 0);
     assert_false(task_judge(leaf, 1, &err));
     assert_true(task_is_live(leaf, 1, &err));
-    root->state = TASK_REVOKED;
+    tasks_set_state(&ts, root, TASK_REVOKED, (str){0}, 5);
     assert_false(task_is_live(leaf, 1, &err));
     assert_non_null(strstr(err.text, "revoked"));
-    root->closed_ms = 5;
     tasks_sweep(&ts, 6);
     assert_non_null(tasks_find(&ts, id_str(&root->id))); /* it has children in memory */
     tasks_fini(&ts);
@@ -216,7 +217,8 @@ static void test_restore(void **state)
                            .grants = buf_str(&grants),
                            .opened_ms = 5,
                            .deadline_ms = t->deadline_ms,
-                           .calls_left = 3};
+                           .calls_left = 3,
+                           .left = t->left};
     assert_true(task_restore(&row, NULL, &again, &err));
     assert_true(task_grants(again, S("s/w")) && !task_grants(again, S("s/z")));
     row.grants = S("{");
