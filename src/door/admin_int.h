@@ -42,7 +42,8 @@ handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed; /* admin.c */
+    on_secrets_changed;      /* admin.c */
+handler on_identity_issuers; /* admin_issuers.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,
