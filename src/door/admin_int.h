@@ -33,7 +33,8 @@ typedef void handler(struct request *r);
 handler on_task_open, on_task_list, on_task_show, on_task_close, on_task_token; /* admin_task.c */
 handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny;              /* admin_hold.c */
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
-    on_policy, on_discover; /* admin_read.c */
+    on_policy, on_discover;                                     /* admin_read.c */
+handler on_authorize_begin, on_consent_show, on_consent_decide; /* admin_consent.c */
 /* admin_people.c */
 handler on_evidence; /* admin_signed.c */
 handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
