@@ -76,22 +76,33 @@ bool authorize_is_read_only(const struct gate *g, const struct task *t)
     return true;
 }
 
+/* oidc-hwk: by a login provider that says the person used a hardware key (RFC 8176). */
+static str consent_method(const struct person_session *session, bool by_passkey)
+{
+    if (by_passkey)
+        return S("passkey");
+    if (!session || session->method != SIGN_IN_OIDC)
+        return S("uid");
+    return session_has_amr(session, S("hwk")) ? S("oidc-hwk") : S("oidc");
+}
+
 bool authorize_may_consent(struct gate *g, const struct conf_person *who,
                            const struct person_session *session, bool by_passkey,
                            const struct task *t, int64_t now_ms, struct arena *a,
                            struct verdict *out, struct err *err)
 {
-    (void)now_ms;
-    (void)a;
-    *out = (struct verdict){.decision = DECISION_DENY};
-    if (!(who->roles & ROLE_OWNER) || !str_eq(who->name, t->owner))
-        return err_denied(err, "%.*s answers for this agent, and alone may consent", STR(t->owner));
-    if (!by_passkey && !(session && session_has_amr(session, S("hwk"))) &&
-        !authorize_is_read_only(g, t))
-        return err_denied(err, "beyond reading, consent is given with a passkey: ask an "
-                               "administrator for an enrolment link");
-    out->decision = DECISION_ALLOW;
-    return true;
+    struct policy_person person = {who->name, who->roles, consent_method(session, by_passkey)};
+    struct buf ids = {0};
+    if (!policy_consent(g->policy, g->conf, &person, t, now_ms, a, out, err))
+        return false;
+    if (out->decision == DECISION_ALLOW)
+        return true;
+    for (size_t i = 0; i < out->policies_n; i++)
+        buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(out->policies[i]));
+    err_denied(err, "%.*s may not consent to this: %.*s. %.*s", STR(who->name),
+               STR(out->policies_n ? buf_str(&ids) : S("no policy permits it")), STR(out->advice));
+    buf_fini(&ids);
+    return false;
 }
 
 /* ---- redeeming ---- */

@@ -110,6 +110,7 @@ static bool each_hold(void *arg, const struct store_hold *row)
     h->owner = str_dup(&h->arena, t->owner);
     h->agent = str_dup(&h->arena, t->agent);
     h->purpose = str_dup(&h->arena, t->purpose);
+    h->opened_by = str_dup(&h->arena, t->opened_by);
     h->binding = str_dup(&h->arena, row->binding);
     h->tool = str_dup(&h->arena, row->tool);
     h->effect = str_dup(&h->arena, row->effect);
@@ -198,6 +199,8 @@ void gate_fini(struct gate *g)
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);
     trust_free(g->trust);
+    people_fini(&g->people);
+    authorizations_fini(&g->authorizations);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);

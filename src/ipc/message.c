@@ -81,11 +81,16 @@ static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
                                            STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
                                               STRF(struct msg_session, version, ID_MAX), END};
-static const struct pack_field F_OUTCOME[] = {
-    STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
-    U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
-    I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
-    STRF(struct msg_outcome, error, TEXT_MAX), END};
+static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_MAX),
+                                              U8(struct msg_outcome, status),
+                                              U32(struct msg_outcome, http_status),
+                                              I64(struct msg_outcome, bytes),
+                                              I64(struct msg_outcome, rows),
+                                              I64(struct msg_outcome, tokens),
+                                              I64(struct msg_outcome, upstream_us),
+                                              STRF(struct msg_outcome, result_digest, DIGEST),
+                                              STRF(struct msg_outcome, error, TEXT_MAX),
+                                              END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
                                               STRF(struct msg_catalog, definitions, 0),
                                               STRF(struct msg_catalog, error, TEXT_MAX), END};
@@ -164,12 +169,26 @@ static const struct pack_field F_SIGNED_X509[] = {STRF(struct msg_signed_x509, c
 static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
                                              STRF(struct msg_bundle, roots, 0),
                                              I64(struct msg_bundle, sequence), END};
+static const struct pack_field F_ROTATE[] = {U8(struct msg_rotate, kind),
+                                             U8(struct msg_rotate, revoke), END};
+static const struct pack_field F_ROTATED[] = {STRF(struct msg_rotated, old_kid, ID_MAX),
+                                              STRF(struct msg_rotated, new_kid, ID_MAX),
+                                              I64(struct msg_rotated, sequence), END};
+static const struct pack_field F_TRUST[] = {
+    STRF(struct msg_trust, anchors, 0), STRF(struct msg_trust, document, 0),
+    I64(struct msg_trust, sequence), I64(struct msg_trust, refresh_s), END};
+static const struct pack_field F_SVID_WANTED[] = {
+    U32(struct msg_svid_wanted, listener), STRF(struct msg_svid_wanted, spki, SPKI_MAX), END};
+static const struct pack_field F_SVID[] = {U32(struct msg_svid, listener),
+                                           STRF(struct msg_svid, chain, 0),
+                                           I64(struct msg_svid, not_after_s), END};
 
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
     SMALL = 32 << 10,
     BUNDLE_MAX = 512 << 10,
+    TRUST_MAX = 4 << 20,
 };
 #define B(role) (1u << ROLE_##role)
 #define ANY_ROLE                                                                                   \
@@ -233,6 +252,11 @@ static const struct message TABLE[] = {
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},
     {MSG_BUNDLE, "bundle", B(KEEPER), B(CORE), R_PHASE, BUNDLE_MAX, false, F_BUNDLE},
+    {MSG_ROTATE, "rotate", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_ROTATE},
+    {MSG_ROTATED, "rotated", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_ROTATED},
+    {MSG_TRUST, "trust", B(CORE), B(EDGE), R_PHASE, TRUST_MAX, false, F_TRUST},
+    {MSG_SVID_WANTED, "svid-wanted", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_SVID_WANTED},
+    {MSG_SVID, "svid", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_SVID},
     {MSG_WORKLOAD_CONN, "workload-conn", B(CORE), B(WORKLOAD), R_PHASE, SMALL, true,
      F_WORKLOAD_CONN},
     {MSG_WORKLOAD_END, "workload-end", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false, F_WORKLOAD_END},
