@@ -65,6 +65,8 @@ static const struct {
     {"session.end", ANYBODY, on_session_end, PORTAL},
     {"signin.begin", ANYBODY, on_sign_in_begin, PORTAL},
     {"signin.finish", ANYBODY, on_sign_in_finish, PORTAL},
+    {"oidc.begin", ANYBODY, on_oidc_begin, PORTAL},
+    {"oidc.finish", ANYBODY, on_oidc_finish, PORTAL},
     {"enrol.begin", ANYBODY, on_enrol_begin, PORTAL},
     {"enrol.finish", ANYBODY, on_enrol_finish, PORTAL},
     {"authorize.begin", ANYBODY, on_authorize_begin, PORTAL},

@@ -32,7 +32,10 @@ struct admin_out {
     void (*secrets_changed)(void *ctx);
     void (*discover)(void *ctx, str binding); /* a person asks */
     void (*task_opened)(void *ctx);           /* its servers may be asked for their tools now */
-    void (*status)(void *ctx, struct jw *w);  /* members of the status object */
+    /* A document from outside (role/core_int.h, core_fetch). */
+    void (*fetch)(void *ctx, str source, enum fetch_what what, str url, str form,
+                  void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
+    void (*status)(void *ctx, struct jw *w); /* members of the status object */
 };
 
 struct admin {

@@ -499,6 +499,7 @@ static bool start_gate(struct core *c, struct err *err)
                             .reply = core_reply,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
+                            .fetch = core_fetch,
                             .status = core_status,
                             .secrets_changed = on_secrets_changed};
     c->gate.conf = &c->env->conf;
