@@ -26,7 +26,7 @@ import struct
 import subprocess
 import time
 
-ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner"]
+ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner", "workload", "portal", "fetcher"]
 DIRECTORIES = {"store": 1, "keys": 2, "secrets": 3}
 LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5}
 
@@ -74,6 +74,8 @@ MESSAGES = {
     "NOT_SIGNED": (75, TEXT),
     "SECRETS_CHANGED": (76, []),
     "STOP_CHILD": (80, [("task", "s")]),
+    "PEOPLE_ASK": (130, [("session", "s"), ("line", "s")]),
+    "PEOPLE_ANSWER": (131, TEXT),
     "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),
     "OAUTH_ANSWER": (121, [("status", "I"), ("body", "s"), ("fields", "s")]),
     "SIGN_JWT": (90, [("kind", "B"), ("claims", "s")]),
@@ -374,6 +376,14 @@ class Roles:
             theirs.close()
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
+
+    def new_portal(self):
+        """core's channel to a new portal process, as after a restart."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(True)
+        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
+        theirs.close()
+        return Channel(ours)
 
     def is_accused(self, edge, by, seconds=5.0):
         """True once that role has accused this edge."""
