@@ -23,7 +23,7 @@
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
-#include "people/people.h"
+#include "people/authorization.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "task/agents.h"
@@ -104,7 +104,8 @@ struct gate {
     struct trust *trust;             /* what proves an agent; owned */
     struct revoked revoked;          /* identities that a person declared dead (identity.c) */
     struct people people;
-    struct oauth *oauth; /* call/oauth.h; owned */
+    struct authorizations authorizations;
+    struct oauth *oauth;             /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;

@@ -504,6 +504,7 @@ static bool start_gate(struct core *c, struct err *err)
                             .reply = core_reply,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
+                            .fetch = core_fetch,
                             .status = core_status,
                             .show_issuer = core_show_issuer,
                             .rotate = core_rotate,
