@@ -16,6 +16,7 @@ static const struct command COMMANDS[] = {
     {"cedar", "the policy engine alone: authorize, validate, format, translate", cmd_cedar},
     {"operator", "the keys with which people prove themselves", cmd_operator},
     {"task", "open, list, show and close tasks; get their tokens", cmd_task},
+    {"agent", "list, show, suspend and resume agents", cmd_agent},
     {"hold", "look at calls that wait for a person, and decide them", cmd_hold},
     {"connect", "a stdio MCP server for any client: the way in for agents", cmd_connect},
     {"run", "run an agent's program under a registered identity", cmd_run},

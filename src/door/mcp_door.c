@@ -17,15 +17,23 @@ union core_message {
     struct msg_discover discover;
 };
 
-static void cut_task(struct mcp_door *d, str task)
+/* Ends every call of the task, streams with a last event that says why, and its sessions with
+ * upstreams; then says so to core, where it asked (id not 0). */
+static void cut_task(struct mcp_door *d, uint64_t id, str task)
 {
+    struct msg_cut_done done = {0};
     LIST_EACH(&d->exchanges, it)
     {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
-        if (x->task.n && str_eq(x->task, task))
-            call_cancel(x, "task_ended");
+        if (!x->task.n || !str_eq(x->task, task))
+            continue;
+        done.calls++;
+        done.streams += x->streaming && x->http;
+        call_cancel(x, "task_ended");
     }
     sessions_end_of(d, task);
+    if (id)
+        (void)d->o.send(d->o.ctx, ROLE_CORE, MSG_CUT_DONE, id, &done);
 }
 
 static bool core_message(struct mcp_door *d, uint16_t type, uint64_t id, str payload,
@@ -38,7 +46,7 @@ static bool core_message(struct mcp_door *d, uint16_t type, uint64_t id, str pay
     if (!message_unpack((enum message_type)type, payload, &m, err))
         return false;
     if (type == MSG_CUT) {
-        cut_task(d, m.cut.task);
+        cut_task(d, id, m.cut.task);
         return true;
     }
     if (type == MSG_DISCOVER) {

@@ -83,11 +83,16 @@ static const struct pack_field F_CALL[] = {PROOF(struct msg_call),
 static const struct pack_field F_LIST[] = {PROOF(struct msg_list), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
                                               STRF(struct msg_session, version, ID_MAX), END};
-static const struct pack_field F_OUTCOME[] = {
-    STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
-    U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
-    I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
-    STRF(struct msg_outcome, error, TEXT_MAX), END};
+static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_MAX),
+                                              U8(struct msg_outcome, status),
+                                              U32(struct msg_outcome, http_status),
+                                              I64(struct msg_outcome, bytes),
+                                              I64(struct msg_outcome, rows),
+                                              I64(struct msg_outcome, tokens),
+                                              I64(struct msg_outcome, upstream_us),
+                                              STRF(struct msg_outcome, result_digest, DIGEST),
+                                              STRF(struct msg_outcome, error, TEXT_MAX),
+                                              END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
                                               STRF(struct msg_catalog, definitions, 0),
                                               STRF(struct msg_catalog, error, TEXT_MAX), END};
@@ -117,6 +122,11 @@ static const struct pack_field F_SESSION_ANSWER[] = {
 static const struct pack_field F_CONN[] = {I64(struct msg_conn, conn),
                                            STRF(struct msg_conn, agent, NAME_MAX_BYTES), END};
 static const struct pack_field F_CUT[] = {STRF(struct msg_cut, task, ID_MAX), END};
+static const struct pack_field F_CUT_DONE[] = {U32(struct msg_cut_done, streams),
+                                               U32(struct msg_cut_done, calls), END};
+static const struct pack_field F_STOP_CHILD[] = {STRF(struct msg_stop_child, task, ID_MAX),
+                                                 U8(struct msg_stop_child, at_once), END};
+static const struct pack_field F_CHILD_STOPPED[] = {U32(struct msg_child_stopped, programs), END};
 static const struct pack_field F_DISCOVER[] = {STRF(struct msg_discover, binding, NAME_MAX_BYTES),
                                                STRF(struct msg_discover, voucher, VOUCHER_MAX),
                                                STRF(struct msg_discover, run_voucher, VOUCHER_MAX),
@@ -165,12 +175,26 @@ static const struct pack_field F_SIGNED_X509[] = {STRF(struct msg_signed_x509, c
 static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
                                              STRF(struct msg_bundle, roots, 0),
                                              I64(struct msg_bundle, sequence), END};
+static const struct pack_field F_ROTATE[] = {U8(struct msg_rotate, kind),
+                                             U8(struct msg_rotate, revoke), END};
+static const struct pack_field F_ROTATED[] = {STRF(struct msg_rotated, old_kid, ID_MAX),
+                                              STRF(struct msg_rotated, new_kid, ID_MAX),
+                                              I64(struct msg_rotated, sequence), END};
+static const struct pack_field F_TRUST[] = {
+    STRF(struct msg_trust, anchors, 0), STRF(struct msg_trust, document, 0),
+    I64(struct msg_trust, sequence), I64(struct msg_trust, refresh_s), END};
+static const struct pack_field F_SVID_WANTED[] = {
+    U32(struct msg_svid_wanted, listener), STRF(struct msg_svid_wanted, spki, SPKI_MAX), END};
+static const struct pack_field F_SVID[] = {U32(struct msg_svid, listener),
+                                           STRF(struct msg_svid, chain, 0),
+                                           I64(struct msg_svid, not_after_s), END};
 
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
     SMALL = 32 << 10,
     BUNDLE_MAX = 512 << 10,
+    TRUST_MAX = 4 << 20,
 };
 #define B(role) (1u << ROLE_##role)
 #define ANY_ROLE                                                                                   \
@@ -225,7 +249,7 @@ static const struct message TABLE[] = {
     {MSG_NOT_SIGNED, "not-signed", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_TEXT},
     {MSG_SECRETS_CHANGED, "secrets-changed", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_EMPTY},
 
-    {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_CUT},
+    {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_STOP_CHILD},
 
     {MSG_OAUTH, "oauth", B(EDGE), B(CORE), R_PHASE, 128 << 10, false, F_OAUTH},
     {MSG_OAUTH_ANSWER, "oauth-answer", B(CORE), B(EDGE), R_PHASE, 128 << 10, false, F_OAUTH_ANSWER},
@@ -233,6 +257,11 @@ static const struct message TABLE[] = {
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},
     {MSG_BUNDLE, "bundle", B(KEEPER), B(CORE), R_PHASE, BUNDLE_MAX, false, F_BUNDLE},
+    {MSG_ROTATE, "rotate", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_ROTATE},
+    {MSG_ROTATED, "rotated", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_ROTATED},
+    {MSG_TRUST, "trust", B(CORE), B(EDGE), R_PHASE, TRUST_MAX, false, F_TRUST},
+    {MSG_SVID_WANTED, "svid-wanted", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_SVID_WANTED},
+    {MSG_SVID, "svid", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_SVID},
     {MSG_WORKLOAD_CONN, "workload-conn", B(CORE), B(WORKLOAD), R_PHASE, SMALL, true,
      F_WORKLOAD_CONN},
     {MSG_WORKLOAD_END, "workload-end", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false, F_WORKLOAD_END},
@@ -248,9 +277,14 @@ static const struct message TABLE[] = {
 
     {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
     {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
+
+    /* revocation */
+    {MSG_CUT_DONE, "cut-done", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_CUT_DONE},
+    {MSG_CHILD_STOPPED, "child-stopped", B(RUNNER), B(CORE), R_PHASE, SMALL, false,
+     F_CHILD_STOPPED},
 };
 
-enum { TABLE_N = sizeof TABLE / sizeof TABLE[0], TYPE_MAX = 160 };
+enum { TABLE_N = sizeof TABLE / sizeof TABLE[0] };
 
 const struct message *message_table(size_t *n)
 {

@@ -73,6 +73,11 @@ enum message_type {
     MSG_SIGN_X509,
     MSG_SIGNED_X509,
     MSG_BUNDLE,
+    MSG_ROTATE,
+    MSG_ROTATED,
+    MSG_TRUST,       /* core -> edge */
+    MSG_SVID_WANTED, /* edge -> core */
+    MSG_SVID,        /* core -> edge */
     /* core <-> workload: the SPIFFE Workload API */
     MSG_WORKLOAD_CONN = 100,
     MSG_WORKLOAD_END,
@@ -87,6 +92,9 @@ enum message_type {
     /* OAuth: edge -> core, and back */
     MSG_OAUTH = 120,
     MSG_OAUTH_ANSWER,
+    /* revocation: edge -> core, runner -> core */
+    MSG_CUT_DONE = 140,
+    MSG_CHILD_STOPPED = 141,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -242,6 +250,19 @@ struct msg_conn {
 struct msg_cut {
     str task;
 };
+/* Revocation. A CUT or STOP_CHILD whose request id is not 0 is acknowledged under that id, once
+ * everything of the task is gone. */
+struct msg_cut_done {
+    uint32_t streams; /* open event streams that were ended */
+    uint32_t calls;   /* calls in flight that were ended, streams among them */
+};
+struct msg_stop_child {
+    str task;
+    uint8_t at_once; /* no time to end in order: it is killed */
+};
+struct msg_child_stopped {
+    uint32_t programs;
+};
 struct msg_discover {
     str binding;
     str voucher;
@@ -299,6 +320,31 @@ struct msg_bundle {
     int64_t sequence; /* grows with every change */
 };
 
+struct msg_rotate {
+    uint8_t kind;   /* enum ca_kind (identity/ca.h) */
+    uint8_t revoke; /* 1: the old ones are taken out at once; 0: they end in their time */
+};
+struct msg_rotated {
+    str old_kid, new_kid; /* old: of the key that signed until now */
+    int64_t sequence;     /* of the bundle */
+};
+/* What an edge needs to know of the issuer: whom to let in at the TLS layer, and what to serve. */
+struct msg_trust {
+    str anchors;  /* CA certificates of all bundles in force, DER, one after another */
+    str document; /* the own bundle */
+    int64_t sequence, refresh_s;
+};
+/* The edge that serves the bundle wants its X.509-SVID renewed, for a key that it made. Whose name
+ * it gets is core's to say: spiffe://<trust domain>/ambit/bundle. */
+struct msg_svid_wanted {
+    uint32_t listener;
+    str spki;
+};
+struct msg_svid {
+    uint32_t listener;
+    str chain; /* DER, leaf first; empty: not now */
+    int64_t not_after_s;
+};
 /* ---- workload ---- */
 struct msg_workload_conn { /* with the connection's descriptor */
     int64_t conn;

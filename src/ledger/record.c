@@ -21,8 +21,8 @@ struct list_of {
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
     str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, method, name,
-        owner, policy, reason, result, software, state, status, task, tool, type;
+        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
+        owner, policy, reason, receipt, result, software, state, status, task, tool, type;
     struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
         recovered, time, version;
     struct list_of parents, policies;
@@ -64,6 +64,7 @@ static const struct {
     F(TEXT, "hold", hold),
     F(TEXT, "instance", instance),
     F(TEXT, "key", key),
+    F(TEXT, "kind", kind),
     F(NUMBER, "latency_us", latency_us),
     F(TEXT, "method", method),
     F(TEXT, "name", name),
@@ -73,6 +74,7 @@ static const struct {
     F(TEXT, "policy", policy),
     F(NUMBER, "policy_version", policy_version),
     F(TEXT, "reason", reason),
+    F(TEXT, "receipt", receipt),
     F(NUMBER, "recovered", recovered),
     F(TEXT, "result", result),
     F(TEXT, "software", software),
@@ -394,4 +396,23 @@ void record_digest(str bytes, struct record_commitment *out)
 {
     struct hash h = sha256(bytes);
     put_hash(&h, out);
+}
+
+/* ---- revocation ---- */
+
+str record_revocation(struct buf *out, const struct record_revocation *r)
+{
+    struct fields f = {.receipt = r->receipt,
+                       .kind = r->kind,
+                       .name = r->name,
+                       .by = r->by,
+                       .reason = r->reason};
+    return put(out, S("revocation"), r->time_ms, &f);
+}
+
+str record_receipt(struct buf *out, const struct record_receipt *r)
+{
+    struct fields f = {
+        .receipt = r->receipt, .task = r->task, .digest = r->digest, .status = r->status};
+    return put(out, S("receipt"), r->time_ms, &f);
 }

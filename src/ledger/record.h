@@ -232,3 +232,25 @@ struct record_start {
     int64_t recovered; /* calls that were found open and settled as unknown */
 };
 str record_start(struct buf *out, const struct record_start *r);
+
+/* ---- revocation ---- */
+
+/* Everything of an agent, an owner or a binding is closed, or cut because it is suspended; the
+ * task_close of each task follows. */
+struct record_revocation {
+    int64_t time_ms;
+    str receipt;
+    str kind, name; /* agent | owner | binding | suspension, and which */
+    str by, reason; /* reason optional */
+};
+str record_revocation(struct buf *out, const struct record_revocation *r);
+
+/* A closing has ended: what it did stands in the receipt of this digest. */
+struct record_receipt {
+    int64_t time_ms;
+    str receipt;
+    str task;   /* that was closed; optional: not of one task */
+    str digest; /* of the receipt's text */
+    str status; /* complete | incomplete */
+};
+str record_receipt(struct buf *out, const struct record_receipt *r);

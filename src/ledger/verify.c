@@ -284,6 +284,8 @@ static const struct type {
     {"operator_change", on_other, {"name", "state", "by"}},
     {"secret_set", on_other, {"name", "by"}},
     {"start", on_other, {"software", "recovered"}},
+    {"revocation", on_other, {"receipt", "kind", "name", "by"}},
+    {"receipt", on_other, {"receipt", "digest", "status"}},
 };
 
 static bool check_type(const struct leaf *l)

@@ -69,7 +69,7 @@ static void stop_children(void *ctx, str task)
 {
     struct core *c = ctx;
     if (c->runner)
-        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_cut){task});
+        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_stop_child){.task = task});
 }
 
 /* ---- discovery: edges fetch the tools of upstreams ----
@@ -160,6 +160,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_outcome outcome;
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
+        struct msg_svid_wanted svid_wanted;
         struct msg_empty empty;
         struct msg_oauth oauth;
     } m = {0};
@@ -192,6 +193,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_OAUTH:
             gate_oauth(&c->gate, life, id, &m.oauth);
+            break;
+        case MSG_SVID_WANTED:
+            ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -244,6 +248,14 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
         role_kill_peer(chan, &err);
 }
 
+static void on_workload_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                                str payload)
+{
+    struct err err;
+    if (!core_on_workload(c, type, id, payload, &err))
+        role_kill_peer(chan, &err);
+}
+
 static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
 {
     struct msg_looked m;
@@ -265,6 +277,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_WORKLOAD)
+        on_workload_message(c, chan, type, id, payload);
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
 }
@@ -279,10 +293,13 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         c->runner = chan;
     } else if (peer == ROLE_WITNESS) {
         c->witness = chan;
+    } else if (peer == ROLE_WORKLOAD) {
+        core_workload_peer(c, chan);
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
-                c->edges[i] = (struct core_edge){++c->lives, index, chan};
+                c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
+                core_send_trust(c, chan);
                 core_discover(c, c->lives);
                 return;
             }
@@ -302,6 +319,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         c->runner = NULL;
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
+    } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
+        core_workload_lost(c);
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
@@ -441,6 +460,8 @@ static bool listen_all(struct core *c, struct err *err)
         if (l->kind == LISTENER_CONTROL && !core_people_listen(c, l->fd, err))
             return false;
         if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
+            return false;
+        if (l->kind == LISTENER_WORKLOAD && !core_workload_listen(c, l->fd, err))
             return false;
         if (l->kind == LISTENER_LAUNCH && !core_launch_listen(c, l->fd, err))
             return false;

@@ -30,18 +30,13 @@ static void on_no_secret(struct runner *r, uint64_t id, str payload)
 
 static void on_stop_child(struct runner *r, uint64_t id, str payload)
 {
-    struct msg_cut m;
+    struct msg_stop_child m;
     struct err err;
     if (!message_unpack(MSG_STOP_CHILD, payload, &m, &err)) {
         log_error("unreadable message", LOG_ERR(&err));
         return;
     }
-    LIST_EACH(&r->programs, it)
-    {
-        struct program *p = LIST_ENTRY(it, struct program, node);
-        if (!p->gone && str_eq(str_z(p->principal), m.task))
-            program_stop(p, "the task has ended");
-    }
+    programs_stop_of(r, id, m.task, m.at_once != 0);
 }
 
 static const struct {
@@ -72,6 +67,7 @@ static void *start(struct role_env *env, struct err *err)
     r->edge_uid = env->setup.uid >= 0 ? (uid_t)env->conf.uid_base : geteuid();
     r->troubles = ARENA_ARRAY(&env->arena, struct start_trouble, env->conf.bindings_n);
     list_init(&r->programs);
+    list_init(&r->stops);
     if (!secret_of(env->setup.runner_key, &r->voucher_key, err) ||
         !voucher_used_new(VOUCHERS_MAX, &r->used, err) || !listen_for_edges(r, err))
         return NULL;
@@ -82,6 +78,8 @@ static void *start(struct role_env *env, struct err *err)
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
 {
     struct runner *r = state;
+    if (peer == ROLE_CORE)
+        r->core = chan;
     if (peer != ROLE_KEEPER)
         return;
     chan_wipe_after_use(chan);
@@ -91,6 +89,10 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
 static void on_peer_lost(void *state, enum role peer, uint32_t index, struct chan *chan)
 {
     struct runner *r = state;
+    if (r->core == chan) {
+        r->core = NULL;
+        programs_core_lost(r);
+    }
     if (r->keeper != chan)
         return;
     r->keeper = NULL;

@@ -52,7 +52,8 @@ struct runner {
     struct role_env *env;
     struct loop *loop;
     struct listener *listener;
-    struct chan *keeper; /* NULL while it is away */
+    struct chan *keeper, *core; /* NULL while it is away */
+    struct list stops;          /* of core, not acknowledged yet */
     struct secret *voucher_key;
     struct voucher_used *used;
     struct list programs;
@@ -108,6 +109,10 @@ void program_cancel(struct call *call);
 void program_stop(struct program *p, const char *text);
 void programs_on_secret(struct runner *r, uint64_t release_id, bool released, str payload);
 void programs_keeper_lost(struct runner *r);
+/* Ends all programs of a task: in order, or at once by a kill. Where core wants to hear of it (id
+ * not 0), it does once the last of their processes has been collected. */
+void programs_stop_of(struct runner *r, uint64_t id, str task, bool at_once);
+void programs_core_lost(struct runner *r); /* nobody waits for acknowledgements any more */
 
 /* ---- requests (runner_request.c) ---- */
 

@@ -65,6 +65,38 @@ static bool was_given(const struct program *p, str text)
 
 /* ---- the end of a program ---- */
 
+/* One STOP_CHILD that is to be acknowledged. */
+struct stop {
+    struct list node; /* in runner->stops */
+    uint64_t id;
+    uint32_t programs;
+    char principal[65];
+};
+
+static bool is_there(const struct runner *r, str principal)
+{
+    for (const struct list *it = r->programs.next; it != &r->programs; it = it->next)
+        if (str_eq(str_z(LIST_ENTRY(it, const struct program, node)->principal), principal))
+            return true;
+    return false;
+}
+
+/* Acknowledges the stops whose programs are all gone. */
+static void tell_stopped(struct runner *r)
+{
+    LIST_EACH(&r->stops, it)
+    {
+        struct stop *s = LIST_ENTRY(it, struct stop, node);
+        if (is_there(r, str_z(s->principal)))
+            continue;
+        if (r->core)
+            role_send(r->core, MSG_CHILD_STOPPED, s->id,
+                      &(struct msg_child_stopped){.programs = s->programs});
+        list_remove(&s->node);
+        free(s);
+    }
+}
+
 static void program_free(struct program *p)
 {
     timer_stop(&p->timer);
@@ -73,6 +105,7 @@ static void program_free(struct program *p)
     struct runner *r = p->runner;
     buf_fini(&p->early);
     free(p);
+    tell_stopped(r);
     if (r->env->draining && r->programs_n == 0)
         role_drained(r->env);
 }
@@ -114,6 +147,40 @@ void program_stop(struct program *p, const char *text)
         stdio_child_stop(p->child);
     else
         program_free(p);
+}
+
+void programs_stop_of(struct runner *r, uint64_t id, str task, bool at_once)
+{
+    struct stop *s = calloc(1, sizeof *s);
+    if (!s)
+        abort();
+    s->id = id;
+    memcpy(s->principal, task.p, task.n < sizeof s->principal ? task.n : sizeof s->principal - 1);
+    LIST_EACH(&r->programs, it)
+    {
+        struct program *p = LIST_ENTRY(it, struct program, node);
+        if (!str_eq(str_z(p->principal), task))
+            continue;
+        s->programs++;
+        if (at_once && p->child)
+            stdio_child_kill(p->child, "was ended with its task");
+        if (!p->gone)
+            program_stop(p, "the task has ended");
+    }
+    if (id)
+        list_append(&r->stops, &s->node);
+    else
+        free(s);
+    tell_stopped(r);
+}
+
+void programs_core_lost(struct runner *r)
+{
+    LIST_EACH(&r->stops, it)
+    {
+        list_remove(it);
+        free(LIST_ENTRY(it, struct stop, node));
+    }
 }
 
 static void on_idle(void *owner)

@@ -362,7 +362,7 @@ static void test_stop_child(void **state)
     static struct reply r, later;
     int fd = begin_call(w, "/h/t1", "never", "{}", "");
     ask(w, "/h/t1", "", PING, &later);
-    struct msg_cut m = {.task = S("t1")};
+    struct msg_stop_child m = {.task = S("t1")};
     link_send(&w->core, MSG_STOP_CHILD, 0, &m, -1);
     read_reply(fd, &r);
     assert_int_equal(r.status, 502);

@@ -102,3 +102,20 @@ MUST_USE bool store_read_invites(struct store_view *v, store_invite_fn *each, vo
 /* ERR_NOTFOUND: nobody signed it with a passkey. */
 MUST_USE bool store_read_evidence(struct store_view *v, struct arena *a, str id,
                                   struct store_evidence *out, struct err *err);
+
+/* Revocation. */
+typedef bool store_lease_fn(void *arg, const struct store_lease *row);
+typedef bool store_receipt_fn(void *arg, const struct store_receipt *row);
+typedef bool store_id_fn(void *arg, str id);
+/* Of a task, by binding; task empty: all that are not over. */
+MUST_USE bool store_read_leases(struct store_view *v, str task, store_lease_fn *each, void *arg,
+                                struct err *err);
+/* Those under way, oldest first. */
+MUST_USE bool store_read_receipts_open(struct store_view *v, store_receipt_fn *each, void *arg,
+                                       struct err *err);
+/* By its own id, or the newest that covers the task of that id; copied into a. ERR_NOTFOUND. */
+MUST_USE bool store_read_receipt(struct store_view *v, struct arena *a, str id,
+                                 struct store_receipt *out, struct err *err);
+/* The tasks that a receipt covers. */
+MUST_USE bool store_read_receipt_tasks(struct store_view *v, str receipt, store_id_fn *each,
+                                       void *arg, struct err *err);

@@ -107,6 +107,26 @@ struct store_evidence {
     int64_t at_ms;
 };
 
+/* Revocation: one credential that was released for one (task, binding).
+ * state: live -> revoking -> ended | quarantined. */
+struct store_lease {
+    str task, binding;
+    str holder; /* who had it: edge (for single requests) | program (in its environment) */
+    str state;
+    int64_t opened_ms, changed_ms;
+    str why; /* of the last state: what remains, or how it ended */
+};
+/* What one closing did. state: open (under way) -> ended. */
+struct store_receipt {
+    str id;
+    str kind, name; /* task | agent | owner | binding | suspension, and which */
+    str closes;     /* what the tasks become; empty: nothing, their streams are cut only */
+    str by, reason;
+    int64_t opened_ms;
+    str state;
+    str body; /* JSON (docs/formats/receipt.md); empty while open */
+};
+
 /* ---- steps ---- */
 
 enum store_stmt {
@@ -150,6 +170,12 @@ enum store_stmt {
     STORE_INVITE_DELETE_OF,
     STORE_INVITE_SWEEP,
     STORE_EVIDENCE_INSERT,
+    STORE_LEASE_OPEN, /* revocation */
+    STORE_LEASE_REVOKE,
+    STORE_LEASE_END,
+    STORE_RECEIPT_INSERT,
+    STORE_RECEIPT_TASK,
+    STORE_RECEIPT_END,
     STORE_LEAF_INSERT, /* the writer's own, as the next */
     STORE_TREE_PUT,
     STORE_STMTS
@@ -242,3 +268,18 @@ void store_person_revoke(struct store_txn *t, str person);
 void store_people_sweep(struct store_txn *t, int64_t created_ms, int64_t used_ms, int64_t now_ms);
 /* Guard: none of that id yet. */
 void store_evidence_insert(struct store_txn *t, const struct store_evidence *row);
+
+/* ---- revocation (store_revoke.c) ---- */
+
+/* It is live from now on; one that is there already stays as it is. */
+void store_lease_open(struct store_txn *t, const struct store_lease *row);
+/* All live ones of a task are being revoked; none is fine. */
+void store_lease_revoke(struct store_txn *t, str task, int64_t now_ms);
+/* state: ended | quarantined. One that is over stays as it is. */
+void store_lease_end(struct store_txn *t, const struct store_lease *row);
+/* Guard: new. state and body are ignored: it is open. */
+void store_receipt_insert(struct store_txn *t, const struct store_receipt *row);
+/* The receipt covers this task; twice is fine. */
+void store_receipt_task(struct store_txn *t, str receipt, str task);
+/* Guard: it was open. */
+void store_receipt_end(struct store_txn *t, str receipt, str body);

@@ -87,7 +87,8 @@ static const char V3[] =
     "  name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL CHECK(state IN ('active', 'suspended')),"
     "  changed_by TEXT NOT NULL, reason TEXT, at_ms INTEGER NOT NULL) STRICT;";
 
-const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES, V3};
+const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES, V3,
+                                                            STORE_REVOKE_TABLES};
 
 const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms,"
@@ -176,6 +177,21 @@ const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_EVIDENCE_INSERT] = "INSERT INTO evidence(id, person, statement, public_key, credential,"
                               " authenticator_data, client_data, signature, at_ms)"
                               " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+
+    /* revocation */
+    [STORE_LEASE_OPEN] = "INSERT INTO lease(task, binding, holder, state, opened_ms, changed_ms,"
+                         " why) VALUES(?1, ?2, ?3, 'live', ?4, ?4, '')"
+                         " ON CONFLICT(task, binding) DO NOTHING",
+    [STORE_LEASE_REVOKE] = "UPDATE lease SET state = 'revoking', changed_ms = ?2"
+                           " WHERE task = ?1 AND state = 'live'",
+    [STORE_LEASE_END] = "UPDATE lease SET state = ?3, changed_ms = ?4, why = ?5"
+                        " WHERE task = ?1 AND binding = ?2 AND state IN ('live', 'revoking')",
+    [STORE_RECEIPT_INSERT] = "INSERT INTO receipt(id, kind, name, closes, by, reason, opened_ms,"
+                             " state, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', '')",
+    [STORE_RECEIPT_TASK] = "INSERT INTO receipt_task(task, receipt) VALUES(?1, ?2)"
+                           " ON CONFLICT(task, receipt) DO NOTHING",
+    [STORE_RECEIPT_END] = "UPDATE receipt SET state = 'ended', body = ?2"
+                          " WHERE id = ?1 AND state = 'open'",
 
     [STORE_LEAF_INSERT] = "INSERT INTO leaf(idx, hash, body, call, task)"
                           " VALUES(?1, ?2, ?3, ?4, ?5)",
