@@ -29,7 +29,7 @@ static void put_endpoints(struct jw *w, str base)
 
 static bool asks_for_certificate(const struct conf_listener *l)
 {
-    return l->oauth && (l->svid || l->client_ca_file.n);
+    return l->oauth && (l->svid || l->client_ca_agents || l->client_ca_file.n);
 }
 
 /* Where a client certificate is asked for, if that is not where the issuer is (RFC 8705 section 5).

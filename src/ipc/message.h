@@ -92,6 +92,9 @@ enum message_type {
     /* OAuth: edge -> core, and back */
     MSG_OAUTH = 120,
     MSG_OAUTH_ANSWER,
+    /* people: portal -> core, and back */
+    MSG_PEOPLE_ASK = 130,
+    MSG_PEOPLE_ANSWER,
     /* revocation: edge -> core, runner -> core */
     MSG_CUT_DONE = 140,
     MSG_CHILD_STOPPED = 141,
@@ -416,6 +419,15 @@ struct msg_oauth_answer {
     uint32_t status; /* HTTP */
     str body;        /* JSON, or empty */
     str fields;      /* run of field name, value */
+};
+
+/* ---- people ---- */
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
 };
 
 /* One row of the table. */

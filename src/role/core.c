@@ -279,6 +279,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_keeper_message(c, chan, type, id, payload);
     else if (peer == ROLE_WORKLOAD)
         on_workload_message(c, chan, type, id, payload);
+    else if (peer == ROLE_PORTAL)
+        core_portal_message(c, chan, type, id, payload);
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
 }
@@ -291,6 +293,8 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+    } else if (peer == ROLE_PORTAL) {
+        core_portal_peer(c, chan);
     } else if (peer == ROLE_WITNESS) {
         c->witness = chan;
     } else if (peer == ROLE_WORKLOAD) {
@@ -317,6 +321,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+    } else if (peer == ROLE_PORTAL && c->portal == chan) {
+        core_portal_peer(c, NULL);
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
     } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
@@ -358,6 +364,7 @@ static void on_tick(void *owner)
     struct core *c = owner;
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
+    core_portal_tick(c, clock_wall_ms());
     attest_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
@@ -489,7 +496,7 @@ static bool start_gate(struct core *c, struct err *err)
     c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
            secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
-           load_policies(c, err) && gate_restore(&c->gate, err) &&
+           load_policies(c, err) && gate_restore(&c->gate, err) && core_portal_load(c, err) &&
            admin_init(&c->admin, &c->gate, &out, c->env->setup.own_uid, err) &&
            watch_new(c->env->loop, store_notify_fd(c->gate.store), WATCH_READ, on_store, c,
                      &c->store_watch, err) &&
@@ -509,6 +516,7 @@ static void *start(struct role_env *env, struct err *err)
         return NULL;
     }
     timer_start(&c->tick, env->loop, TICK_MS, on_tick, c);
+    core_portal_begin(c);
     return c;
 }
 

@@ -53,6 +53,8 @@ struct core {
     uint64_t workload_life; /* which workload role it is */
     size_t workload_asks;   /* under way */
     struct map people; /* decimal conn number -> struct person_conn */
+    struct chan *portal;
+    struct map portal_asks; /* decimal conn number -> struct portal_ask */
     uint64_t next_conn;
     size_t next_edge;
     uint64_t checkpoints;
@@ -99,6 +101,16 @@ void core_publishing_fails(struct core *c); /* the keeper is gone */
 /* core_people.c: the control socket */
 MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);
 void core_reply(void *ctx, uint64_t conn, str line);
+
+/* core_portal.c: what browsers ask, through the portal */
+MUST_USE bool core_portal_load(struct core *c, struct err *err);
+void core_portal_begin(struct core *c); /* the first link, if nobody has a passkey */
+void core_portal_tick(struct core *c, int64_t now_ms);
+void core_portal_peer(struct core *c, struct chan *chan); /* NULL: it is gone */
+void core_portal_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                         str payload);
+/* False: no question of the portal has that number. */
+bool core_portal_reply(struct core *c, uint64_t conn, str line);
 
 /* core_agents.c: the agent socket, attested by the kernel */
 MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);

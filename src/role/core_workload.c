@@ -285,7 +285,7 @@ static void on_checked(void *arg, bool still)
     const struct workload_peer *p = map_get(&k->core->workload_conns, key_of(k->conn, room));
     if (!still || !p)
         refuse(k, WORKLOAD_REFUSED_DENIED, S("this process is no agent any more"));
-    else if (!agent_is_active(k->core, p->attest->agent, &err))
+    else if (!agents_may(&k->core->gate.agents, p->attest->agent->name, &err))
         refuse(k, WORKLOAD_REFUSED_DENIED, str_z(err.text));
     else
         answer(k, p);
