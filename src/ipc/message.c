@@ -157,16 +157,16 @@ static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwks, 0),
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
+/* people */
+static const struct pack_field F_PEOPLE_ASK[] = {
+    STRF(struct msg_people_ask, session, ID_MAX),
+    STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
 /* OAuth */
 static const struct pack_field F_OAUTH[] = {PROOF(struct msg_oauth), U8(struct msg_oauth, endpoint),
                                             STRF(struct msg_oauth, form, 0), END};
 static const struct pack_field F_OAUTH_ANSWER[] = {
     U32(struct msg_oauth_answer, status), STRF(struct msg_oauth_answer, body, 0),
     STRF(struct msg_oauth_answer, fields, TEXT_MAX), END};
-/* people */
-static const struct pack_field F_PEOPLE_ASK[] = {
-    STRF(struct msg_people_ask, session, ID_MAX),
-    STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
 /* The built-in issuer. */
 enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
 static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
@@ -255,11 +255,11 @@ static const struct message TABLE[] = {
 
     {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_STOP_CHILD},
 
-    {MSG_OAUTH, "oauth", B(EDGE), B(CORE), R_PHASE, 128 << 10, false, F_OAUTH},
-    {MSG_OAUTH_ANSWER, "oauth-answer", B(CORE), B(EDGE), R_PHASE, 128 << 10, false, F_OAUTH_ANSWER},
     /* people */
     {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
     {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
+    {MSG_OAUTH, "oauth", B(EDGE), B(CORE), R_PHASE, 128 << 10, false, F_OAUTH},
+    {MSG_OAUTH_ANSWER, "oauth-answer", B(CORE), B(EDGE), R_PHASE, 128 << 10, false, F_OAUTH_ANSWER},
     {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},

@@ -400,6 +400,15 @@ struct msg_looked {
     str why;    /* what is missing above, and why */
 };
 
+/* ---- people ---- */
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
+};
+
 /* ---- OAuth ---- */
 
 enum oauth_endpoint {
@@ -419,15 +428,6 @@ struct msg_oauth_answer {
     uint32_t status; /* HTTP */
     str body;        /* JSON, or empty */
     str fields;      /* run of field name, value */
-};
-
-/* ---- people ---- */
-
-/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
- * the answer is the door's line. */
-struct msg_people_ask {
-    str session; /* as the browser has it; empty: signed in as nobody */
-    str line;
 };
 
 /* One row of the table. */

@@ -191,11 +191,11 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         case MSG_CONN_CLOSED:
             core_agents_conn_closed(c, life, m.closed.conn);
             break;
-        case MSG_OAUTH:
-            gate_oauth(&c->gate, life, id, &m.oauth);
-            break;
         case MSG_SVID_WANTED:
             ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
+            break;
+        case MSG_OAUTH:
+            gate_oauth(&c->gate, life, id, &m.oauth);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
