@@ -42,6 +42,9 @@ struct gate_out {
     /* chain: DER, leaf first, one after another; empty, and why. */
     void (*sign_x509)(void *ctx, str spiffe_id, str spki, int64_t life_s,
                       void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
+    /* One document of an issuer elsewhere, by the fetcher (role/core_int.h, core_fetch). */
+    void (*fetch)(void *ctx, str source, enum fetch_what what, str url, str form,
+                  void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
 };
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls

@@ -21,6 +21,7 @@ static const struct command COMMANDS[] = {
     {"hold", "look at calls that wait for a person, and decide them", cmd_hold},
     {"connect", "a stdio MCP server for any client: the way in for agents", cmd_connect},
     {"run", "run an agent's program under a registered identity", cmd_run},
+    {"identity", "the issuers whose proofs of identity count", cmd_identity},
     {"trace", "who did what, for whom and by whose decision", cmd_trace},
     {"ledger", "verify the ledger", cmd_ledger},
     {"tools", "list the tools of all bindings", cmd_tools},

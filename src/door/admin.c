@@ -53,6 +53,7 @@ static const struct {
     {"operator.add", ROLE_ADMINISTRATOR, on_operator_add},
     {"operator.remove", ROLE_ADMINISTRATOR, on_operator_remove},
     {"operator.list", ANY_PERSON, on_operator_list},
+    {"identity.issuers", ANY_PERSON, on_identity_issuers},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
     /* people */
     {"evidence", ANY_PERSON, on_evidence, BOTH},
