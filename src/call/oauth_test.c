@@ -654,6 +654,7 @@ static void ask_about(struct bed *b, enum oauth_endpoint endpoint, const char *a
                                   value,
                                   NULL};
     bed_ask(b, endpoint, (struct proof){.listener = BED_LOOPBACK}, params);
+    store_flush(b->g.store);
 }
 
 static bool active(struct bed *b, const char *agent, str token)
