@@ -22,7 +22,7 @@
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
-#include "people/people.h"
+#include "people/authorization.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "task/agents.h"
@@ -102,6 +102,7 @@ struct gate {
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust; /* what proves an agent; owned */
     struct people people;
+    struct authorizations authorizations;
     struct oauth *oauth;             /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;

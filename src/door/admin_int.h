@@ -35,7 +35,8 @@ handler on_task_suspend, on_task_resume, on_task_history, on_agent_list, on_agen
     on_agent_suspend, on_agent_resume;                             /* admin_state.c */
 handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny; /* admin_hold.c */
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
-    on_policy, on_discover; /* admin_read.c */
+    on_policy, on_discover;                                     /* admin_read.c */
+handler on_authorize_begin, on_consent_show, on_consent_decide; /* admin_consent.c */
 /* admin_people.c */
 handler on_evidence; /* admin_signed.c */
 handler on_person_list, on_person_show, on_person_invite, on_person_revoke;

@@ -504,6 +504,7 @@ void admin_people_tick(struct admin *ad, int64_t now_ms)
     str key;
     void *v;
     people_sweep(p, now_ms);
+    authorizations_sweep(&ad->g->authorizations, now_ms);
     for (size_t i = 0; touched < TOUCHES_MAX && map_next(&p->sessions, &i, &key, &v);) {
         struct person_session *s = v;
         if (s->used_ms - s->stored_ms < SESSION_STORE_MS)

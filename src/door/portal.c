@@ -38,6 +38,9 @@ static const struct {
     {"/decide", SCRIPT, page_decide},
     {"/tasks", GET, page_tasks},
     {"/task/close", FORM, page_close_task},
+    {"/authorize", GET, page_authorize},
+    {"/consent/decide", SCRIPT, page_consent_decide},
+    {"/consent/", GET, page_consent},
 };
 
 static const struct {
@@ -221,7 +224,7 @@ void visit_error(struct visit *v, const json *error)
     static const struct {
         const char *code;
         int status;
-    } codes[] = {{"input", 400}, {"denied", 403}, {"not_found", 404},
+    } codes[] = {{"input", 400}, {"denied", 403}, {"unauthenticated", 403}, {"not_found", 404},
                  {"limit", 429}, {"system", 503}, {"unavailable", 503}};
     str code = json_get_str(error, S("code"));
     int status = 500;

@@ -68,3 +68,4 @@ typedef void page(struct visit *v);
 page page_home, page_sign_in, page_enrol, page_sign_out; /* portal_people.c */
 page page_sign_in_begin, page_sign_in_finish, page_enrol_begin, page_enrol_finish;
 page page_holds, page_hold, page_decide, page_tasks, page_close_task; /* portal_work.c */
+page page_authorize, page_consent, page_consent_decide;               /* portal_consent.c */

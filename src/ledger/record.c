@@ -20,11 +20,12 @@ struct list_of {
 
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
-    str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
-        owner, policy, reason, receipt, request, result, software, state, status, task, tool, type;
-    struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
-        recovered, time, version;
+    str acr, after, agent, amr, approval, approver, args, assertion, before, binding, by, call,
+        child, child_agent, config, decision, digest, effect, grants, hold, instance, key, kind,
+        method, name, owner, policy, reason, receipt, request, result, software, state, status,
+        task, tool, type;
+    struct number authenticated, budget_left, bytes, calls, deadline, expires, latency_us,
+        policy_version, recovered, time, version;
     struct list_of parents, policies;
 };
 
@@ -39,12 +40,15 @@ static const struct {
     {                                                                                              \
         S("\"" name "\":"), kind, offsetof(struct fields, member)                                  \
     }
+    F(TEXT, "acr", acr),
     F(TEXT, "after", after),
     F(TEXT, "agent", agent),
+    F(TEXT, "amr", amr),
     F(TEXT, "approval", approval),
     F(TEXT, "approver", approver),
     F(TEXT, "args", args),
     F(TEXT, "assertion", assertion),
+    F(TIME, "authenticated", authenticated),
     F(TEXT, "before", before),
     F(TEXT, "binding", binding),
     F(NUMBER, "budget_left", budget_left),
@@ -375,7 +379,11 @@ str record_consent(struct buf *out, const struct record_consent *r)
                        .decision = r->decision,
                        .method = r->method,
                        .digest = r->digest,
-                       .assertion = r->assertion};
+                       .assertion = r->assertion,
+                       .amr = r->amr,
+                       .acr = r->acr};
+    if (r->auth_ms)
+        f.authenticated = NUM(r->auth_ms);
     if (r->policy.digest.n || r->policy.ids_n)
         set_policy(&f, &r->policy);
     return put(out, S("consent"), r->time_ms, &f);
@@ -428,11 +436,8 @@ void record_digest(str bytes, struct record_commitment *out)
 
 str record_revocation(struct buf *out, const struct record_revocation *r)
 {
-    struct fields f = {.receipt = r->receipt,
-                       .kind = r->kind,
-                       .name = r->name,
-                       .by = r->by,
-                       .reason = r->reason};
+    struct fields f = {
+        .receipt = r->receipt, .kind = r->kind, .name = r->name, .by = r->by, .reason = r->reason};
     return put(out, S("revocation"), r->time_ms, &f);
 }
 
