@@ -1,5 +1,6 @@
 /* Holds on the control door: what waits, exactly what would be sent, and the decision. */
 #include "door/admin_int.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -101,6 +102,8 @@ static void on_decided(void *arg, const struct store_result *res)
         h->approver = d->person->name;
         h->method = d->by_key ? S("key") : S("uid");
         h->decided_ms = d->now_ms;
+        if (gate_hold_is_request(h))
+            gate_consented(d->later->ad->g, h, d->approve, d->now_ms);
         jw_obj(&w);
         jw_kstr(&w, S("hold"), str_z(d->hold));
         jw_kstr(&w, S("state"), hold_state_name(h->state));
@@ -149,7 +152,11 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
         return err_input(err, "hold %s is %.*s already", h->id.s,
                          STR(hold_state_name(hold_state_at(h, r->now_ms))));
     str method = r->peer->by_key ? S("key") : S("uid");
-    if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
+    if (gate_hold_is_request(h)) {
+        struct policy_person who = {r->peer->person->name, r->peer->roles, method};
+        if (!gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err))
+            return false;
+    } else if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
                             v, err))
         return false;
     if (v->decision == DECISION_ALLOW)
@@ -201,6 +208,8 @@ static void decide(struct request *r, bool approve)
     struct store_txn *t = store_txn_new(r->g->store);
     store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
                       r->now_ms);
+    if (gate_hold_is_request(h))
+        gate_add_consent(r->g, t, h, approve, rec.approver, r->now_ms);
     store_leaf(
         t, approve ? record_approval(&r->g->scratch, &rec) : record_denial(&r->g->scratch, &rec),
         id_str(&h->call), id_str(&h->task));
