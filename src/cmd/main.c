@@ -14,6 +14,7 @@ static const struct command COMMANDS[] = {
     {"secret", "set, list or remove the secrets that servers need", cmd_secret},
     {"policy", "check policies, print their schema, explain a decision", cmd_policy},
     {"cedar", "the policy engine alone: authorize, validate, format, translate", cmd_cedar},
+    {"person", "people's passkeys, sessions and one-time links", cmd_person},
     {"operator", "the keys with which people prove themselves", cmd_operator},
     {"task", "open, list, show and close tasks; get their tokens", cmd_task},
     {"agent", "list, show, suspend and resume agents", cmd_agent},

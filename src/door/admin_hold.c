@@ -4,10 +4,23 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
-#include "crypto/key.h"
-#include "store/read.h"
 
 #include <stdlib.h>
+
+/* What a signer of the decision signs. */
+static void write_statements(struct jw *w, const struct hold *h)
+{
+    struct buf text = {0};
+    jw_key(w, S("statements"));
+    jw_obj(w);
+    admin_decision_message(id_str(&h->id), &h->digest, true, &text);
+    jw_kstr(w, S("approve"), buf_str(&text));
+    buf_clear(&text);
+    admin_decision_message(id_str(&h->id), &h->digest, false, &text);
+    jw_kstr(w, S("deny"), buf_str(&text));
+    jw_end_obj(w);
+    buf_fini(&text);
+}
 
 static void write_hold(struct jw *w, struct arena *a, const struct hold *h, int64_t now_ms)
 {
@@ -28,6 +41,7 @@ static void write_hold(struct jw *w, struct arena *a, const struct hold *h, int6
     jw_kstr(w, S("digest"), hex_dup(a, hash_str(&h->digest)));
     jw_key(w, S("policies"));
     jw_raw(w, h->policies.n ? h->policies : S("[]"));
+    write_statements(w, h);
     jw_kstr(w, S("created"), clock_text(h->created_ms, created));
     jw_kstr(w, S("expires"), clock_text(h->expires_ms, expires));
     if (h->approver.n)
@@ -87,7 +101,9 @@ struct deciding {
     struct later *later;
     char hold[ID_SIZE];
     const struct conf_person *person;
-    bool approve, by_key;
+    bool approve;
+    str method; /* a literal */
+    struct passkey_use use;
     int64_t now_ms;
 };
 
@@ -100,7 +116,8 @@ static void on_decided(void *arg, const struct store_result *res)
         struct jw w = jw(&b);
         h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
         h->approver = d->person->name;
-        h->method = d->by_key ? S("key") : S("uid");
+        h->method = d->method;
+        passkey_used(&d->later->ad->g->people, &d->use, d->now_ms);
         h->decided_ms = d->now_ms;
         if (gate_hold_is_request(h))
             gate_consented(d->later->ad->g, h, d->approve, d->now_ms);
@@ -121,24 +138,26 @@ static void on_decided(void *arg, const struct store_result *res)
     free(d);
 }
 
-/* One who logged in by key signs each decision, over the digest of exactly what was shown. */
-static bool check_signature(struct request *r, const struct hold *h, bool approve, str *out,
-                            struct err *err)
+static bool check_signature(struct request *r, const struct hold *h, bool approve,
+                            struct signed_decision *out, struct err *err)
 {
-    str text = json_get_str(r->params, S("signature")), sig;
-    if (!r->peer->by_key)
-        return true;
-    const struct key *key = map_get(&r->ad->operators, r->peer->person->name);
-    struct buf message = {0};
-    admin_decision_message(id_str(&h->id), &h->digest, approve, &message);
-    bool ok = key && base64url_decode(r->a, text, &sig) && key_verify(key, buf_str(&message), sig);
-    buf_fini(&message);
-    if (!ok)
-        return err_denied(
-            err, "the signature is not over this call: look at it again with `ambit hold show %s`",
-            h->id.s);
-    *out = text;
-    return true;
+    struct buf statement = {0};
+    admin_decision_message(id_str(&h->id), &h->digest, approve, &statement);
+    bool ok = decision_signed(r, str_dup(r->a, buf_str(&statement)), out, err);
+    buf_fini(&statement);
+    return ok || err_in(err, "hold %s", h->id.s);
+}
+
+/* A call is approved; a task that an agent asks for is consented to. */
+static bool ask_policies(struct request *r, const struct hold *h, struct verdict *v,
+                         struct err *err)
+{
+    str method = r->peer->portal ? S("passkey") : asker_method(r);
+    struct policy_person who = {r->peer->person->name, r->peer->roles, method};
+    if (gate_hold_is_request(h))
+        return gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err);
+    return policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms,
+                              r->a, v, err);
 }
 
 static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
@@ -151,13 +170,7 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     if (hold_state_at(h, r->now_ms) != HOLD_PENDING)
         return err_input(err, "hold %s is %.*s already", h->id.s,
                          STR(hold_state_name(hold_state_at(h, r->now_ms))));
-    str method = r->peer->by_key ? S("key") : S("uid");
-    if (gate_hold_is_request(h)) {
-        struct policy_person who = {r->peer->person->name, r->peer->roles, method};
-        if (!gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err))
-            return false;
-    } else if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
-                            v, err))
+    if (!ask_policies(r, h, v, err))
         return false;
     if (v->decision == DECISION_ALLOW)
         return true;
@@ -165,7 +178,7 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     for (size_t i = 0; i < v->policies_n; i++)
         buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(v->policies[i]));
     err_denied(err, "%.*s may not decide this hold: %.*s", STR(r->peer->person->name),
-               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\")")));
+               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\" or \"consent\")")));
     buf_fini(&ids);
     return false;
 }
@@ -174,9 +187,9 @@ static void decide(struct request *r, bool approve)
 {
     struct err err;
     struct verdict v = {0};
-    str signature = {0};
+    struct signed_decision signed_by = {0};
     struct hold *h = named_hold(r, &err);
-    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signature, &err)) {
+    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signed_by, &err)) {
         answer_error(r, &err);
         return;
     }
@@ -192,22 +205,25 @@ static void decide(struct request *r, bool approve)
     *d = (struct deciding){.later = later_new(r, NULL),
                            .person = r->peer->person,
                            .approve = approve,
-                           .by_key = r->peer->by_key,
+                           .method = signed_by.method,
                            .now_ms = r->now_ms};
     memcpy(d->hold, h->id.s, sizeof d->hold);
+    if (signed_by.by_passkey)
+        passkey_use_of(&d->use, signed_by.evidence.assertion.credential, signed_by.counter);
     struct record_decision rec = {.time_ms = r->now_ms,
                                   .hold = id_str(&h->id),
                                   .call = id_str(&h->call),
                                   .task = id_str(&h->task),
                                   .approver = r->peer->person->name,
-                                  .method = r->peer->by_key ? S("key") : S("uid"),
+                                  .method = signed_by.method,
                                   .digest = digest,
-                                  .assertion = signature,
+                                  .assertion = signed_by.signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};
     struct store_txn *t = store_txn_new(r->g->store);
     store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
                       r->now_ms);
+    decision_keep(r, t, id_str(&h->id), &signed_by);
     if (gate_hold_is_request(h))
         gate_add_consent(r->g, t, h, approve, rec.approver, r->now_ms);
     store_leaf(

@@ -168,3 +168,28 @@ def test_rooms_of_cedar_depend_one_way():
                 if rooms.index(used) > level:
                     wrong.append(f"{room}/{path.name} includes cedar/{used}")
     assert not wrong, wrong
+
+
+def test_every_attack_on_identity_has_the_tests_it_names():
+    """docs/identity-adversarial.md: a file of tests, then tests of it and names of rows in it; or why there is none."""
+    lists = re.split(r"^## (\d+)\. ", text_of("docs/identity-adversarial.md"), flags=re.M)
+    assert [int(number) for number in lists[1::2]] == list(range(1, 11))
+    wrong = []
+    for number, section in zip(lists[1::2], lists[2::2]):
+        rows = [line.split("|") for line in section.splitlines() if line.startswith("| ")][2:]
+        assert rows, f"list {number} is empty"
+        for _, attack, tests, _ in rows:
+            source, held = "", not quoted(tests)
+            for word in quoted(tests):
+                if word.startswith(FOLDERS):
+                    source = text_of(word)
+                elif word.startswith('"'):
+                    held = word in source
+                    wrong += [] if held else [f"{number}, {attack}: no row {word}"]
+                elif re.search(rf"cmocka_unit_test\w*\({word}\b|^def {word}\(", source, re.M):
+                    held = True
+                else:
+                    wrong.append(f"{number}, {attack}: no {word}")
+            if not held:
+                wrong.append(f"{number}, {attack}: no test")
+    assert not wrong
