@@ -95,7 +95,7 @@ struct gate {
     struct map tokens;   /* token text -> struct known_token */
     struct keyset token_keys;
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
-    struct trust *trust; /* what proves an agent; owned */
+    struct trust *trust;             /* what proves an agent; owned */
     struct people people;
     struct secret *keeper_key, *runner_key;
     struct gate_out out;

@@ -518,8 +518,8 @@ static void test_delegation_narrows(void **state)
     str child_token = token_of(b, child);
     struct asker helper = {S("helper"), S("x")}, desk = {S("desk"), S("y")};
     struct err err;
-    assert_non_null(strstr(call(b, child_token, "shop__find", "{\"q\":\"x\"}", "")->text,
-                           "not been redeemed"));
+    assert_non_null(
+        strstr(call(b, child_token, "shop__find", "{\"q\":\"x\"}", "")->text, "not been redeemed"));
     assert_false(gate_redeem(&b->g, id_str(&child->id), &desk, &child, &err));
     assert_true(gate_redeem(&b->g, id_str(&child->id), &helper, &child, &err));
     assert_false(gate_redeem(&b->g, id_str(&child->id), &helper, &child, &err));

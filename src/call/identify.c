@@ -176,8 +176,6 @@ static struct task *by_conn(struct gate *g, uint32_t edge, const struct proof *p
                    n ? "agent %.*s has several tasks: say which one with --task"
                      : "agent %.*s has no open task; its owner opens one with `ambit task open`",
                    STR(who->agent->name));
-    else if (t->state == TASK_GRANTED && !gate_redeem(g, id_str(&t->id), &asker, &t, err))
-        return NULL;
     return t;
 }
 
@@ -206,8 +204,9 @@ bool gate_identify_agent(struct gate *g, uint32_t edge, const struct proof *p, i
     *kind = REFUSAL_UNAUTHENTICATED;
     if (p->kind != PROOF_CONN || !who || who->edge != edge) {
         g->counts.unauthenticated++;
-        return err_denied(err, "only an agent on an attested connection may do this without a task: "
-                               "start it with `ambit connect`");
+        return err_denied(err,
+                          "only an agent on an attested connection may do this without a task: "
+                          "start it with `ambit connect`");
     }
     struct session *s = p->session.n ? map_get(&g->sessions, p->session) : NULL;
     *kind = REFUSAL_SESSION;

@@ -16,8 +16,7 @@ static bool is_listed(const struct catalog_tool *t, const struct task *task, str
 }
 
 /* What an agent sees that has no task yet: how to get one. */
-static void list_taskless(struct gate *g, uint32_t edge, uint64_t request,
-                          const struct msg_list *m)
+static void list_taskless(struct gate *g, uint32_t edge, uint64_t request, const struct msg_list *m)
 {
     ARENA_SCOPE struct arena a = {0};
     size_t n;

@@ -1,4 +1,5 @@
-/* What an agent does with its identity alone: redeem a task that was delegated to it, ask for one. */
+/* What an agent does with its identity alone: redeem a task that was delegated to it, ask for one.
+ */
 #include "call/request.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -14,7 +15,8 @@ static void add_change(struct gate *g, struct store_txn *txn, const struct task 
     struct record_task_change r = {.time_ms = now_ms,
                                    .chain = gate_chain(g, &a, t, who->instance),
                                    .state = S("active"),
-                                   .by = str_fmt(&a, "agent/%.*s", STR(who->agent))};
+                                   .by = who->by.n ? who->by
+                                                   : str_fmt(&a, "agent/%.*s", STR(who->agent))};
     store_leaf(txn, record_task_change(&g->scratch, &r), (str){0}, id_str(&t->id));
 }
 
@@ -48,7 +50,8 @@ static bool may_redeem(const struct gate *g, const struct task *t, const struct 
         return task_is_live(t, now_ms, err);
     if (now_ms >= t->until_ms)
         return err_denied(err, "task %s was not redeemed in time; ask for a new one", t->id.s);
-    return agents_may_all(&g->agents, t, err) && (!t->parent || task_is_live(t->parent, now_ms, err));
+    return agents_may_all(&g->agents, t, err) &&
+           (!t->parent || task_is_live(t->parent, now_ms, err));
 }
 
 bool gate_redeem(struct gate *g, str id, const struct asker *who, struct task **out,

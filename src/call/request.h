@@ -14,6 +14,7 @@
 struct asker {
     str agent;    /* name in the configuration */
     str instance; /* for the record; may be empty */
+    str by;       /* the task's owner, who acts for an agent that has tokens only; else empty */
 };
 
 enum task_answer_kind { TASK_ANSWER_REFUSED = 0, TASK_ANSWER_HELD, TASK_ANSWER_GRANTED };
@@ -34,7 +35,8 @@ void gate_task_request(struct gate *g, const struct task_wish *wish, const struc
 /* How a request stands that was held: by the id of its task. */
 void gate_task_poll(struct gate *g, str task, const struct asker *who, task_answer_fn *done,
                     void *arg);
-/* The agent takes up a task that was delegated to it. Once; what is refused is recorded. ERR_DENIED.
+/* The agent takes up a task that was delegated to it. Once; what is refused is recorded.
+ * ERR_DENIED.
  */
 MUST_USE bool gate_redeem(struct gate *g, str task, const struct asker *who, struct task **out,
                           struct err *err);

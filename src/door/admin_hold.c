@@ -156,8 +156,8 @@ static bool ask_policies(struct request *r, const struct hold *h, struct verdict
     struct policy_person who = {r->peer->person->name, r->peer->roles, method};
     if (gate_hold_is_request(h))
         return gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err);
-    return policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms,
-                              r->a, v, err);
+    return policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
+                              v, err);
 }
 
 static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
@@ -178,7 +178,8 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     for (size_t i = 0; i < v->policies_n; i++)
         buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(v->policies[i]));
     err_denied(err, "%.*s may not decide this hold: %.*s", STR(r->peer->person->name),
-               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\" or \"consent\")")));
+               STR(v->policies_n ? buf_str(&ids)
+                                 : S("no policy permits it (action \"approve\" or \"consent\")")));
     buf_fini(&ids);
     return false;
 }
