@@ -23,9 +23,9 @@ static void list_taskless(struct gate *g, uint32_t edge, uint64_t request, const
     struct catalog_tool **all = catalog_sorted(&g->catalog, &a, &n);
     struct buf run = {.max = HTTP_ANSWER_BYTES_MAX};
     for (size_t i = 0; i < n; i++) {
-        if (!gate_is_taskless(all[i]) || (m->endpoint.n && !str_eq(m->endpoint, all[i]->binding)))
+        if (!gate_is_taskless(all[i]) || (m->proof.endpoint.n && !str_eq(m->proof.endpoint, all[i]->binding)))
             continue;
-        pack_str(&run, m->endpoint.n ? all[i]->tool : all[i]->exposed);
+        pack_str(&run, m->proof.endpoint.n ? all[i]->tool : all[i]->exposed);
         pack_str(&run, all[i]->def.canonical);
     }
     struct msg_list_answer yes = {.tools = buf_str(&run)};
@@ -40,24 +40,25 @@ void gate_list(struct gate *g, uint32_t edge, uint64_t request, const struct msg
     enum refusal_kind kind;
     struct err err = {0}, ignored;
     struct asker asker;
-    if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err) && !who.task &&
+    bool ok = gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err);
+    enum refusal_kind why = kind;
+    if (!ok && !who.task &&
         gate_identify_agent(g, edge, &m->proof, clock_wall_ms(), &asker, &kind, &ignored)) {
         list_taskless(g, edge, request, m);
         return;
     }
-    if (!who.task || err.kind) {
-        struct msg_refused no = {
-            .kind = (uint8_t)kind, .text = str_z(err.text), .policies = S("[]")};
-        g->out.to_edge(g->out.ctx, edge, MSG_REFUSED, request, &no);
+    if (!ok) {
+        gate_answer_unidentified(g, edge, request, why, &who, &err);
         return;
     }
     size_t n;
     struct catalog_tool **all = catalog_sorted(&g->catalog, &a, &n);
     struct buf run = {.max = HTTP_ANSWER_BYTES_MAX};
     for (size_t i = 0; i < n; i++) {
-        if (!is_listed(all[i], who.task, m->endpoint))
+        if (!is_listed(all[i], who.task, m->proof.endpoint) ||
+            !caller_may_use(&who, all[i]->operation))
             continue;
-        pack_str(&run, m->endpoint.n ? all[i]->tool : all[i]->exposed);
+        pack_str(&run, m->proof.endpoint.n ? all[i]->tool : all[i]->exposed);
         pack_str(&run, all[i]->def.canonical);
     }
     struct msg_list_answer yes = {.tools = buf_str(&run)};

@@ -1,4 +1,5 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
+#include "call/oauth.h"
 #include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -157,6 +158,7 @@ bool gate_restore(struct gate *g, struct err *err)
 {
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
+    g->oauth = oauth_new();
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
         return false;
@@ -194,7 +196,9 @@ void gate_fini(struct gate *g)
     map_fini(&g->live);
     free_values(&g->sessions);
     free_values(&g->conns);
-    free_values(&g->tokens);
+    gate_tokens_forget(g);
+    map_fini(&g->tokens);
+    oauth_free(g->oauth);
     holds_fini(&g->holds);
     catalog_fini(&g->catalog);
     tasks_fini(&g->tasks);

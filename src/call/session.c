@@ -50,7 +50,7 @@ static bool without_task(struct gate *g, uint32_t edge, const struct proof *p, i
 
 void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
 {
-    struct caller who;
+    struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
     int64_t now_ms = clock_wall_ms();
@@ -58,7 +58,7 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const st
     first.proof.session = (str){0};
     if (!gate_identify(g, edge, &first.proof, now_ms, &who, &kind, &err) &&
         !without_task(g, edge, &first.proof, now_ms, &who)) {
-        refuse(g, edge, request, kind, err.text);
+        gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
     if (map_count(&g->sessions) >= SESSIONS_MAX) {
@@ -73,13 +73,15 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const st
 
 void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
 {
-    struct caller who;
+    struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
     struct asker asker;
+    enum refusal_kind why;
+    struct err ignored;
     if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err) &&
-        !gate_identify_agent(g, edge, &m->proof, clock_wall_ms(), &asker, &kind, &err)) {
-        refuse(g, edge, request, kind, err.text);
+        !gate_identify_agent(g, edge, &m->proof, clock_wall_ms(), &asker, &why, &ignored)) {
+        gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
     free(map_del(&g->sessions, m->proof.session));
