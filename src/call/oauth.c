@@ -18,22 +18,12 @@ struct oauth *oauth_new(void)
     return o;
 }
 
-static void free_values(struct map *m)
-{
-    str key;
-    void *v;
-    for (size_t i = 0; map_next(m, &i, &key, &v);)
-        free(v);
-    map_fini(m);
-}
-
 void oauth_free(struct oauth *o)
 {
     if (!o)
         return;
     replay_free(o->replay);
     oauth_revoked_fini(o);
-    free_values(&o->asked);
     free(o);
 }
 

@@ -16,14 +16,12 @@
  * are no refresh tokens: renewal is asking again.
  *
  * State: jtis of DPoP proofs for as long as they could be replayed (of all edges), the key of the
- * server nonces, revoked tokens until they expire, requests that wait for a person. Core's main
- * thread. */
+ * server nonces, revoked tokens until they expire. Core's main thread. */
 #pragma once
 #include "call/gate.h"
 
 enum {
     OAUTH_PROOFS_MAX = 1 << 20, /* DPoP proofs remembered */
-    OAUTH_ASKED_MAX = 4096,     /* requests that wait for a person */
 };
 
 struct oauth *oauth_new(void);

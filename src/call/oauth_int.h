@@ -7,7 +7,6 @@ struct oauth {
     struct replay *replay;
     struct dpop_nonces nonces;
     struct map revoked; /* jti -> struct revoked_token (oauth_revoked.c) */
-    struct map asked;   /* auth_req_id -> struct asked (oauth_wish.c) */
 };
 
 /* One request while it is judged. Whatever ends it answers: oauth_error, oauth_reply, or the
@@ -80,6 +79,24 @@ bool oauth_narrow(struct oauth_request *r, const struct oauth_details *d, struct
 void oauth_exchange(struct oauth_request *r);
 void oauth_introspect(struct oauth_request *r);
 void oauth_revoke(struct oauth_request *r);
+
+/* ---- oauth_later.c ---- */
+/* A request that is answered when something else has happened. r and w are copies that live in the
+ * arena, but for w.operations and the task. */
+struct oauth_later {
+    struct oauth_request r;
+    struct oauth_wanted w;
+    struct arena arena;
+};
+struct oauth_later *oauth_later(const struct oauth_request *r, const struct oauth_wanted *w);
+void oauth_later_free(struct oauth_later *l);
+
+/* ---- oauth_wish.c, oauth_code.c ---- */
+/* Asks for a new task; its token follows if it is granted. */
+void oauth_wish(struct oauth_request *r, const struct oauth_details *d,
+                const struct oauth_wanted *wanted);
+void oauth_poll(struct oauth_request *r);
+void oauth_code(struct oauth_request *r);
 
 /* ---- oauth_revoked.c ---- */
 /* From now on; done when it is durable. ERR_LIMIT: too many at once. */

@@ -328,3 +328,28 @@ def test_suspended_agents_get_none(a):
     assert active == {"active": False}
     a.g.control("agent.resume", agent="desk")
     assert a.post("/oauth/introspect", {**a.assertion("audit"), "token": token}).json["active"]
+
+
+# --- tasks that do not begin with a person ------------------------------------------------------------------
+
+
+def test_an_agent_asks_for_a_task_and_waits(a):
+    """Held for the owner; a stock client's poll gets the token once the owner consents, and another agent nothing."""
+    key = new_key()
+    wish = json.dumps([{"type": "ambit_task", "purpose": "read one", "operations": ["up/big"], "deadline": "5m"}])
+    ask = lambda params, agent="clerk": a.post("/oauth/token", {**a.assertion(agent), **params}, [
+        ("DPoP", proof(key, "POST", f"{a.url}/oauth/token", nonce=a.nonce()))])
+    pending = ask({"grant_type": "client_credentials", "authorization_details": wish})
+    assert pending.status == 400 and pending.error == "authorization_pending", pending.body
+    poll = {"grant_type": "urn:openid:params:grant-type:ciba", "auth_req_id": pending.json["auth_req_id"]}
+    assert pending.json["interval"] > 0 and pending.json["expires_in"] > 0
+    assert ask(poll).error == "authorization_pending"
+    assert ask(poll, "desk").error == "access_denied"
+    assert ask({**poll, "auth_req_id": "x"}).error == "invalid_request"
+    a.g.control("hold.approve", hold=pending.json["hold"])
+    answer = ask(poll)
+    assert answer.status == 200, answer.body
+    claims = claims_of(answer.json["access_token"])
+    assert claims["sub"] == "ann" and claims["authorization_details"][0]["actions"] == ["up/big"]
+    wider = json.dumps([{"type": "ambit_task", "purpose": "all", "operations": ["up/big"], "owner": "bob"}])
+    assert ask({"grant_type": "client_credentials", "authorization_details": wider}).error == "invalid_authorization_details"
