@@ -1,6 +1,6 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
-#include "call/gate.h"
 #include "call/oauth.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -143,10 +143,15 @@ static bool each_pin(void *arg, const struct store_pin *row)
 static bool put_internal(struct gate *g, struct err *err)
 {
     ARENA_SCOPE struct arena a = {0};
+    const str texts[] = {gate_delegate_definition(), gate_request_definition(),
+                         gate_redeem_definition()};
     const json *def;
     struct catalog_tool *t;
-    return json_read(&a, gate_delegate_definition(), NULL, &def, err) &&
-           catalog_put(&g->catalog, g->conf, S("ambit"), def, true, &t, err) != CATALOG_BAD;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (!json_read(&a, texts[i], NULL, &def, err) ||
+            catalog_put(&g->catalog, g->conf, S("ambit"), def, true, &t, err) == CATALOG_BAD)
+            return false;
+    return true;
 }
 
 bool gate_restore(struct gate *g, struct err *err)
@@ -154,6 +159,8 @@ bool gate_restore(struct gate *g, struct err *err)
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
     g->oauth = oauth_new();
+    if (!oauth_revoked_restore(g, err))
+        return false;
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
         return false;

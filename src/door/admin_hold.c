@@ -1,5 +1,6 @@
 /* Holds on the control door: what waits, exactly what would be sent, and the decision. */
 #include "door/admin_int.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -118,6 +119,8 @@ static void on_decided(void *arg, const struct store_result *res)
         h->method = d->method;
         passkey_used(&d->later->ad->g->people, &d->use, d->now_ms);
         h->decided_ms = d->now_ms;
+        if (gate_hold_is_request(h))
+            gate_consented(d->later->ad->g, h, d->approve, d->now_ms);
         jw_obj(&w);
         jw_kstr(&w, S("hold"), str_z(d->hold));
         jw_kstr(&w, S("state"), hold_state_name(h->state));
@@ -145,6 +148,18 @@ static bool check_signature(struct request *r, const struct hold *h, bool approv
     return ok || err_in(err, "hold %s", h->id.s);
 }
 
+/* A call is approved; a task that an agent asks for is consented to. */
+static bool ask_policies(struct request *r, const struct hold *h, struct verdict *v,
+                         struct err *err)
+{
+    str method = r->peer->portal ? S("passkey") : asker_method(r);
+    struct policy_person who = {r->peer->person->name, r->peer->roles, method};
+    if (gate_hold_is_request(h))
+        return gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err);
+    return policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
+                              v, err);
+}
+
 static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
 {
     if (!r->peer->person)
@@ -155,9 +170,7 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     if (hold_state_at(h, r->now_ms) != HOLD_PENDING)
         return err_input(err, "hold %s is %.*s already", h->id.s,
                          STR(hold_state_name(hold_state_at(h, r->now_ms))));
-    str method = r->peer->portal ? S("passkey") : asker_method(r);
-    if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
-                            v, err))
+    if (!ask_policies(r, h, v, err))
         return false;
     if (v->decision == DECISION_ALLOW)
         return true;
@@ -165,7 +178,8 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     for (size_t i = 0; i < v->policies_n; i++)
         buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(v->policies[i]));
     err_denied(err, "%.*s may not decide this hold: %.*s", STR(r->peer->person->name),
-               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\")")));
+               STR(v->policies_n ? buf_str(&ids)
+                                 : S("no policy permits it (action \"approve\" or \"consent\")")));
     buf_fini(&ids);
     return false;
 }
@@ -211,6 +225,8 @@ static void decide(struct request *r, bool approve)
     store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
                       r->now_ms);
     decision_keep(r, t, id_str(&h->id), &signed_by);
+    if (gate_hold_is_request(h))
+        gate_add_consent(r->g, t, h, approve, rec.approver, r->now_ms);
     store_leaf(
         t, approve ? record_approval(&r->g->scratch, &rec) : record_denial(&r->g->scratch, &rec),
         id_str(&h->call), id_str(&h->task));
