@@ -301,7 +301,8 @@ static bool known_serves(struct gate *g, const struct known_token *k, const stru
     return p->kind == PROOF_TOKEN || err_denied(err, "the token is not bound to a key: not DPoP");
 }
 
-/* Where the token's holder is, as its edge says: enough to be told of one identity at two places. */
+/* Where the token's holder is, as its edge says: enough to be told of one identity at two places.
+ */
 static void note_places(struct gate *g, const struct task *t, const struct proof *p, int64_t now_ms)
 {
     ARENA_SCOPE struct arena a = {0};
