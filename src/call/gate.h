@@ -21,6 +21,7 @@
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
+#include "people/people.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "task/agents.h"
@@ -95,6 +96,7 @@ struct gate {
     struct keyset token_keys;
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust; /* what proves an agent; owned */
+    struct people people;
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;

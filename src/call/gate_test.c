@@ -282,8 +282,9 @@ static void approve(struct bed *b, const char *hold)
     struct verdict v;
     struct err err;
     ARENA_SCOPE struct arena a = {0};
-    assert_true(policy_may_approve(b->g.policy, &b->conf, conf_person(&b->conf, S("bob")), S("key"),
-                                   h, clock_wall_ms(), &a, &v, &err));
+    if (!policy_may_approve(b->g.policy, &b->conf, conf_person(&b->conf, S("bob")), S("key"), h,
+                            clock_wall_ms(), &a, &v, &err))
+        fail_msg("%s", err.text);
     assert_int_equal(v.decision, DECISION_ALLOW);
     struct store_txn *t = store_txn_new(b->g.store);
     store_hold_decide(t, id_str(&h->id), S("approved"), S("bob"), clock_wall_ms());

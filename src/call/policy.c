@@ -196,7 +196,7 @@ static void add_advice(struct buf *out, const struct cedar_policy *policy)
     buf_put(out, *advice);
 }
 
-static void explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
+void policy_explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
                     struct verdict *v)
 {
     const struct cedar_response *res = &cv->response;
@@ -228,7 +228,7 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
     if (!policy_call_context(call, p, false, a, &context, err))
         return false;
     struct cedar_verdict as_it_stands = cedar_enforce(p->set, p->schema, &req, &p->known, a);
-    explain(p, &as_it_stands, a, &v);
+    policy_explain(p, &as_it_stands, a, &v);
     if (v.decision == DECISION_DENY && !v.error && !call->approval) {
         /* Denied as it stands; would an approval change that? */
         if (!policy_call_context(call, p, true, a, &context, err))
@@ -236,39 +236,6 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
         if (cedar_enforce(p->set, p->schema, &req, &p->known, a).allowed)
             v.decision = DECISION_HOLD;
     }
-    *out = v;
-    return true;
-}
-
-bool policy_may_approve(const struct policy_set *p, const struct conf *conf,
-                        const struct conf_person *person, str method, const struct hold *h,
-                        int64_t now_ms, struct arena *a, struct verdict *out, struct err *err)
-{
-    struct cedar_entities entities;
-    struct cedar_value context;
-    struct verdict v = {0};
-    (void)conf;
-    str operation = str_fmt(a, "%.*s/%.*s", STR(h->binding), STR(h->tool));
-    struct cedar_field fields[] = {{S("owner"), cedar_string(h->owner)},
-                                   {S("agent"), cedar_string(h->agent)},
-                                   {S("operation"), cedar_string(operation)},
-                                   {S("effect"), cedar_string(h->effect)},
-                                   {S("purpose"), cedar_string(h->purpose)}};
-    struct cedar_field *ctx = ARENA_ARRAY(a, struct cedar_field, 2);
-    ctx[0] = (struct cedar_field){S("method"), cedar_string(method)};
-    ctx[1] = (struct cedar_field){S("time"), policy_time(a, now_ms)};
-    struct cedar_request req = {.principal = {S("Ambit::Human"), person->name},
-                                .action = {S("Ambit::Action"), S("approve")},
-                                .resource = {S("Ambit::Call"), id_str(&h->call)},
-                                .context = &context};
-    cedar_entities_init(&entities, a, &p->known, p->seed);
-    if (!policy_add_entity(&entities, a, S("Ambit::Call"), id_str(&h->call), fields, 5, NULL, 0,
-                           err) ||
-        !cedar_entities_seal(&entities, err) || !policy_entities_conform(p, &entities, err) ||
-        !cedar_record_of(ctx, 2, &context))
-        return false;
-    struct cedar_verdict cv = cedar_enforce(p->set, p->schema, &req, &entities, a);
-    explain(p, &cv, a, &v);
     *out = v;
     return true;
 }

@@ -59,5 +59,27 @@ MUST_USE bool policy_may_approve(const struct policy_set *p, const struct conf *
                                  int64_t now_ms, struct arena *a, struct verdict *out,
                                  struct err *err);
 
+/* ---- what is asked besides calls (policy_task.c) ---- */
+/* A person, as the door knows it. */
+struct policy_person {
+    str name;       /* "uid:0" for one that the configuration does not know */
+    unsigned roles; /* for one that it does not know; else those of the configuration count */
+    str method;     /* uid, key, passkey */
+};
+/* May an agent have this task (in no registry yet) without anybody's consent, with it (HOLD), or
+ * not? approval: NULL, or the owner's consent. */
+MUST_USE bool policy_open_task(const struct policy_set *p, const struct conf *conf,
+                               const struct task *t, const struct hold *approval, int64_t now_ms,
+                               struct arena *a, struct verdict *out, struct err *err);
+/* May this person consent to it? */
+MUST_USE bool policy_consent(const struct policy_set *p, const struct conf *conf,
+                             const struct policy_person *who, const struct task *t, int64_t now_ms,
+                             struct arena *a, struct verdict *out, struct err *err);
+/* action: close_task, suspend or resume; of a task, or (the latter two) of an agent. */
+MUST_USE bool policy_person_may(const struct policy_set *p, const struct policy_person *who,
+                                str action, const struct task *t, const struct agent *agent,
+                                int64_t now_ms, struct arena *a, struct verdict *out,
+                                struct err *err);
+
 /* The text of a policy by id, for explanations; empty if there is none. */
 str policy_text(const struct policy_set *p, str id);

@@ -157,13 +157,15 @@ static struct cedar_value chain_set(const struct task *t, struct arena *a)
     return cedar_set_of(items, n);
 }
 
-static struct cedar_value approval_record(const struct hold *h, struct arena *a)
+struct cedar_value policy_approval(const struct hold *h, struct arena *a)
 {
-    struct cedar_field *f = ARENA_ARRAY(a, struct cedar_field, 2);
+    struct cedar_field *f = ARENA_ARRAY(a, struct cedar_field, 3);
     struct cedar_value out = cedar_empty_record;
+    int64_t count = h ? (int64_t)h->approvers_n : HOLD_APPROVERS_MAX;
     f[0] = (struct cedar_field){S("approver"), cedar_string(h ? h->approver : S(""))};
-    f[1] = (struct cedar_field){S("id"), cedar_string(h ? id_str(&h->id) : S(""))};
-    (void)!cedar_record_of(f, 2, &out);
+    f[1] = (struct cedar_field){S("count"), cedar_long(count)};
+    f[2] = (struct cedar_field){S("id"), cedar_string(h ? id_str(&h->id) : S(""))};
+    (void)!cedar_record_of(f, 3, &out);
     return out;
 }
 
@@ -184,6 +186,6 @@ bool policy_call_context(const struct policy_call *call, const struct policy_set
     f[n++] = (struct cedar_field){S("task"), task_record(call->task, a)};
     f[n++] = (struct cedar_field){S("time"), policy_time(a, call->now_ms)};
     if (call->approval || with_approval)
-        f[n++] = (struct cedar_field){S("approval"), approval_record(call->approval, a)};
+        f[n++] = (struct cedar_field){S("approval"), policy_approval(call->approval, a)};
     return cedar_record_of(f, n, out) || err_input(err, "the context could not be built");
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "call/policy.h"
 #include "cedar/cedar.h"
+#include "cedar/eval/guard.h"
 
 struct policy_set {
     struct arena arena;
@@ -29,6 +30,11 @@ MUST_USE bool policy_known_entities(struct policy_set *p, const struct agents *a
 MUST_USE bool policy_entities_conform(const struct policy_set *p, const struct cedar_entities *s,
                                       struct err *err);
 struct cedar_value policy_time(struct arena *a, int64_t now_ms);
+/* NULL: what an approval might be, for asking whether one would help. */
+struct cedar_value policy_approval(const struct hold *h, struct arena *a);
+/* The answer of the policies, in our words. */
+void policy_explain(const struct policy_set *p, const struct cedar_verdict *cv, struct arena *a,
+                    struct verdict *v);
 struct cedar_value policy_roles(struct arena *a, unsigned bits);
 MUST_USE bool policy_add_entity(struct cedar_entities *s, struct arena *a, str type, str id,
                                 struct cedar_field *fields, size_t n,

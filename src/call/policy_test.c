@@ -111,7 +111,7 @@ static void test_guardrails(void **state)
     how.theirs = (str){0}; /* the lint does look: were approvals the agent's, still fine */
     how.stored = false;
     lint_policies(p->schema, &p->texts[0], &how, &d);
-    assert_int_equal(d.count, 2); /* the agent might not be stored */
+    assert_int_equal(d.count, 4); /* the agent might not be stored */
     policy_free(p);
 }
 

@@ -110,6 +110,7 @@ static bool each_hold(void *arg, const struct store_hold *row)
     h->owner = str_dup(&h->arena, t->owner);
     h->agent = str_dup(&h->arena, t->agent);
     h->purpose = str_dup(&h->arena, t->purpose);
+    h->opened_by = str_dup(&h->arena, t->opened_by);
     h->binding = str_dup(&h->arena, row->binding);
     h->tool = str_dup(&h->arena, row->tool);
     h->effect = str_dup(&h->arena, row->effect);

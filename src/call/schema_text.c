@@ -10,18 +10,38 @@ static const char PREAMBLE[] =
     "  };\n"
     "  entity Human { name: String, roles: Set<String> };\n"
     "  entity System { name: String, kind: String };\n"
+    "  entity Task { owner: Human, agent: Agent, purpose: String, openedBy: String };\n"
     "  entity Call { owner: String, agent: String, operation: String, effect: String, purpose: "
-    "String };\n"
-    "  type Task = {\n"
+    "String,\n"
+    "    task: Task };\n"
+    "  type TaskFacts = {\n"
     "    id: String, purpose: String, owner: String, operations: Set<String>, depth: Long, "
     "callsLeft: Long\n"
     "  };\n"
-    "  type Approval = { id: String, approver: String };\n"
+    "  type Approval = { id: String, approver: String, count: Long };\n"
     "  type Time = { hour: Long, weekday: Long, unix: Long };\n"
     "  action \"call\";\n"
     "  action \"high-impact\" in [\"call\"];\n"
     "  action \"approve\" appliesTo {\n"
-    "    principal: [Human], resource: [Call], context: { method: String, time: Time }\n"
+    "    principal: [Human], resource: [Call],\n"
+    "    context: { method: String, time: Time, approvals: Set<String> }\n"
+    "  };\n"
+    "  type Opening = {\n"
+    "    operations: Set<String>, readOnly: Bool, seconds: Long, calls: Long\n"
+    "  };\n"
+    "  action \"open_task\" appliesTo {\n"
+    "    principal: [Agent], resource: [Task],\n"
+    "    context: { task: Opening, time: Time, approval?: Approval }\n"
+    "  };\n"
+    "  action \"consent\" appliesTo {\n"
+    "    principal: [Human], resource: [Task],\n"
+    "    context: { task: Opening, method: String, time: Time }\n"
+    "  };\n"
+    "  action \"close_task\" appliesTo {\n"
+    "    principal: [Human], resource: [Task], context: { method: String, time: Time }\n"
+    "  };\n"
+    "  action \"suspend\", \"resume\" appliesTo {\n"
+    "    principal: [Human], resource: [Task, Agent], context: { method: String, time: Time }\n"
     "  };\n";
 
 static void put_quoted(struct buf *out, const char *prefix, str name)
@@ -59,9 +79,10 @@ static void put_action(struct buf *out, const struct conf_binding *b,
     buf_put(out, S("  action "));
     put_quoted(out, "", schema_action_of(&a, b, op));
     put_groups(out, b->name, op ? op->effect : EFFECT_ADMIN, op ? op->high_impact : true);
-    buf_put(out, S(" appliesTo {\n    principal: [Agent], resource: [System],\n    context: { "
-                   "operation: String, effect: String, task: Task, chain: Set<Agent>, time: Time,\n"
-                   "      approval?: Approval, "));
+    buf_put(out,
+            S(" appliesTo {\n    principal: [Agent], resource: [System],\n    context: { "
+              "operation: String, effect: String, task: TaskFacts, chain: Set<Agent>, time: Time,\n"
+              "      approval?: Approval, "));
     put_args(out, op);
     buf_put(out, S(" }\n  };\n"));
 }

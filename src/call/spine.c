@@ -249,6 +249,7 @@ static struct hold *new_hold(struct work *w)
     h->owner = str_dup(&h->arena, t->owner);
     h->agent = str_dup(&h->arena, t->agent);
     h->purpose = str_dup(&h->arena, t->purpose);
+    h->opened_by = str_dup(&h->arena, t->opened_by);
     h->binding = str_dup(&h->arena, w->tool->binding);
     h->tool = str_dup(&h->arena, w->tool->tool);
     h->effect = effect_name(catalog_effect(w->tool));

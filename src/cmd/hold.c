@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "crypto/digest.h"
 #include "door/admin.h"
+#include "people/passkey.h"
 
 static const struct opt LIST_OPTS[] = {
     {"all", 0, OPT_FLAG, NULL, "those that are decided or over, too"}, {0}};
@@ -180,6 +181,56 @@ static int hold_deny(struct cli *c)
     return decide(c, false);
 }
 
+/* ---- what a passkey signed ---- */
+
+static bool get_bytes(struct cli *c, const json *e, str name, str *out)
+{
+    return base64url_decode(&c->arena, json_get_str(e, name), out) ||
+           err_peer(&c->err, "the gateway's answer has no %.*s", STR(name));
+}
+
+static bool check_evidence(struct cli *c, const json *of, const json *e)
+{
+    struct evidence ev = {.statement = json_get_str(e, S("statement"))};
+    struct relying_party rp = {json_get_str(of, S("rpId")), json_get_str(of, S("origin"))};
+    return get_bytes(c, e, S("publicKey"), &ev.cose) &&
+           get_bytes(c, e, S("authenticatorData"), &ev.assertion.authn_data) &&
+           get_bytes(c, e, S("clientData"), &ev.assertion.client_data) &&
+           get_bytes(c, e, S("signature"), &ev.assertion.signature) &&
+           evidence_check(&rp, &ev, &c->err);
+}
+
+static int hold_evidence(struct cli *c)
+{
+    struct buf params = {0}, out = {0};
+    struct jw w = jw(&params);
+    const json *of, *e;
+    jw_obj(&w);
+    jw_kstr(&w, S("id"), c->args.pos[0]);
+    jw_end_obj(&w);
+    if (!cli_call(c, S("evidence"), &params, &of))
+        return EXIT_FAILED;
+    if (c->json)
+        cli_print_json(of);
+    if (json_count(json_get(of, S("evidence"))) == 0) {
+        err_notfound(&c->err, "no passkey signed a decision on %.*s", STR(c->args.pos[0]));
+        return cli_failed(c);
+    }
+    for (struct json_iter it = json_iter(json_get(of, S("evidence"))); json_next(&it, NULL, &e);) {
+        if (!check_evidence(c, of, e)) {
+            buf_fini(&out);
+            return cli_failed(c);
+        }
+        put_members(&out, e);
+        buf_put(&out, S("the signature is good: this passkey signed exactly this statement\n"));
+    }
+    if (!c->json)
+        print_buf(stdout, &out);
+    else
+        buf_fini(&out);
+    return 0;
+}
+
 static const struct verb VERBS[] = {
     {"list", NEEDS_GATEWAY, 0, 0, "[--all]", "Calls that wait for a person.", "ambit hold list",
      LIST_OPTS, hold_list},
@@ -189,6 +240,8 @@ static const struct verb VERBS[] = {
      "Let exactly this call go, once. Shows it and asks first.",
      "ambit hold approve h01J... --as ann", DECIDE_OPTS, hold_approve},
     {"deny", NEEDS_GATEWAY, 1, 1, "HOLD", "Refuse it.", "ambit hold deny h01J...", NULL, hold_deny},
+    {"evidence", NEEDS_GATEWAY, 1, 1, "HOLD", "What a passkey signed to decide it, checked here.",
+     "ambit hold evidence h06F2Z1C1QG4ABCDEFGHJKMNPQR", NULL, hold_evidence},
 };
 
 int cmd_hold(int argc, char **argv)

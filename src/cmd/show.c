@@ -182,7 +182,9 @@ static void write_listener(struct jw *w, const struct conf_listener *l)
     jw_kbool(w, S("bearer"), l->bearer);
     write_set(w, S("cert"), l->cert_file);
     write_set(w, S("key"), l->key_file);
-    write_set(w, S("clientCa"), l->client_ca_file);
+    write_set(w, S("clientCa"), l->client_ca_agents ? S("agents") : l->client_ca_file);
+    if (l->bundle)
+        jw_kstr(w, S("bundle"), l->bundle == BUNDLE_WEB ? S("web") : S("spiffe"));
     write_strs(w, S("origins"), l->origins, l->origins_n);
     jw_end_obj(w);
 }

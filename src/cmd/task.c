@@ -7,12 +7,22 @@ static const struct opt OPEN_OPTS[] = {
     {"operation", 0, OPT_LIST, "B/T", "an operation it may use (binding/tool); repeat it"},
     {"calls", 0, OPT_VALUE, "N", "at most so many calls"},
     {"deadline", 0, OPT_VALUE, "LIFE", "it ends after this time, e.g. 30m or 8h"},
+    {"template", 0, OPT_VALUE, "NAME",
+     "a template of the configuration, instead of agent and operations"},
+    {"constraint", 0, OPT_LIST, "B/T:ARG=BOUND",
+     "what an argument must be, e.g. 'shop/refund:amount={\"max\": 50}'"},
+    {"budget", 0, OPT_LIST, "NAME=N",
+     "bytes, rows or tokens of answers, or minor units of a currency: EUR=5000"},
+    {"ceiling", 0, OPT_VALUE, "LEVEL",
+     "reads at most public, internal, confidential or restricted data"},
     {"token", 0, OPT_FLAG, NULL, "print a bearer token too"},
     {0}};
 static const struct opt CLOSE_OPTS[] = {
     {"reason", 0, OPT_VALUE, "TEXT", "why, for the record"},
     {"completed", 0, OPT_FLAG, NULL, "the work is done; without it the task is revoked"},
     {0}};
+static const struct opt SUSPEND_OPTS[] = {{"reason", 0, OPT_VALUE, "TEXT", "why, for the record"},
+                                          {0}};
 static const struct opt TOKEN_OPTS[] = {
     {"cert", 0, OPT_VALUE, "SHA256", "bind it to this client certificate (hexadecimal SHA-256)"},
     {0}};
@@ -32,22 +42,119 @@ static void put_name(struct buf *params, str name, str value)
 
 /* ---- open ---- */
 
+/* "B/T:ARG=BOUND" where bound is JSON. */
+static bool cut_constraint(struct cli *c, str text, str *op, str *arg, const json **bound)
+{
+    str rest, value;
+    if (!str_cut(text, ':', op, &rest) || !str_cut(rest, '=', arg, &value) || !op->n || !arg->n)
+        return err_input(&c->err, "--constraint is B/T:ARG=BOUND, e.g. "
+                                  "'shop/refund:amount={\"max\": 50}'");
+    return json_read(&c->arena, value, NULL, bound, &c->err) ||
+           err_in(&c->err, "--constraint %.*s", STR(str_take(text, 60)));
+}
+
+/* One grant: the operation, with all constraints that name it. */
+static bool put_grant(struct cli *c, struct jw *w, str operation, const str *list, size_t n,
+                      bool *used)
+{
+    bool open = false;
+    for (size_t i = 0; i < n; i++) {
+        str op, arg;
+        const json *bound;
+        if (!cut_constraint(c, list[i], &op, &arg, &bound))
+            return false;
+        if (!str_eq(op, operation))
+            continue;
+        used[i] = true;
+        if (!open) {
+            jw_obj(w);
+            jw_kstr(w, S("operation"), operation);
+            jw_key(w, S("args"));
+            jw_obj(w);
+        }
+        open = true;
+        jw_kvalue(w, arg, bound);
+    }
+    if (!open) {
+        jw_str(w, operation);
+        return true;
+    }
+    jw_end_obj(w);
+    jw_end_obj(w);
+    return true;
+}
+
+static bool put_grants(struct cli *c, struct jw *w)
+{
+    str *ops, *list;
+    size_t n = args_all(&c->args, &c->arena, "operation", &ops);
+    size_t bounds = args_all(&c->args, &c->arena, "constraint", &list);
+    bool *used = ARENA_ARRAY(&c->arena, bool, bounds + 1);
+    jw_key(w, S("operations"));
+    jw_arr(w);
+    for (size_t i = 0; i < n; i++)
+        if (!put_grant(c, w, ops[i], list, bounds, used))
+            return false;
+    jw_end_arr(w);
+    for (size_t i = 0; i < bounds; i++)
+        if (!used[i])
+            return err_input(&c->err, "--constraint %.*s: give its --operation too",
+                             STR(str_take(list[i], 60)));
+    return true;
+}
+
+static bool put_budgets(struct cli *c, struct jw *w)
+{
+    str *list;
+    size_t n = args_all(&c->args, &c->arena, "budget", &list);
+    if (n == 0)
+        return true;
+    jw_key(w, S("budgets"));
+    jw_obj(w);
+    for (size_t i = 0; i < n; i++) {
+        str name, value;
+        int64_t v;
+        if (!str_cut(list[i], '=', &name, &value) || !str_to_i64(value, &v) || v <= 0)
+            return err_input(&c->err, "--budget is NAME=N, e.g. rows=500 or EUR=5000");
+        if (name.n == 3 && name.p[0] >= 'A' && name.p[0] <= 'Z') {
+            jw_key(w, S("money"));
+            jw_obj(w);
+            jw_kstr(w, S("currency"), name);
+            jw_ki64(w, S("minor"), v);
+            jw_end_obj(w);
+        } else {
+            jw_ki64(w, name, v);
+        }
+    }
+    jw_end_obj(w);
+    return true;
+}
+
 static bool put_wish(struct cli *c, struct buf *params)
 {
     struct jw w = jw(params);
     int64_t calls = 0;
-    str *ops, calls_text = args_get(&c->args, "calls");
-    size_t n = args_all(&c->args, &c->arena, "operation", &ops);
+    str calls_text = args_get(&c->args, "calls");
+    bool from_template = args_has(&c->args, "template");
     if (calls_text.n && (!str_to_i64(calls_text, &calls) || calls <= 0))
         return err_input(&c->err, "--calls must be a whole number above 0");
     jw_obj(&w);
-    jw_kstr(&w, S("agent"), args_get(&c->args, "agent"));
-    jw_kstr(&w, S("purpose"), args_get(&c->args, "purpose"));
-    jw_key(&w, S("operations"));
-    jw_arr(&w);
-    for (size_t i = 0; i < n; i++)
-        jw_str(&w, ops[i]);
-    jw_end_arr(&w);
+    if (from_template)
+        jw_kstr(&w, S("template"), args_get(&c->args, "template"));
+    else
+        jw_kstr(&w, S("agent"), args_get(&c->args, "agent"));
+    if (args_has(&c->args, "purpose"))
+        jw_kstr(&w, S("purpose"), args_get(&c->args, "purpose"));
+    if (!from_template && !put_grants(c, &w))
+        return false;
+    if (!put_budgets(c, &w))
+        return false;
+    if (args_has(&c->args, "ceiling")) {
+        jw_key(&w, S("ceiling"));
+        jw_obj(&w);
+        jw_kstr(&w, S("confidentiality"), args_get(&c->args, "ceiling"));
+        jw_end_obj(&w);
+    }
     if (calls)
         jw_ki64(&w, S("calls"), calls);
     if (args_has(&c->args, "deadline"))
@@ -89,7 +196,8 @@ static int task_open(struct cli *c)
     struct buf params = {0};
     const json *task, *answer;
     str token = {0};
-    for (size_t i = 0; i < sizeof musts / sizeof musts[0]; i++)
+    bool from_template = args_has(&c->args, "template");
+    for (size_t i = 0; !from_template && i < sizeof musts / sizeof musts[0]; i++)
         if (!args_get(&c->args, musts[i]).n)
             return cli_usage(c, str_fmt(&c->arena, "--%s must be given", musts[i]).p);
     if (!put_wish(c, &params))
@@ -179,6 +287,61 @@ static int task_close(struct cli *c)
     return 0;
 }
 
+/* Suspend, resume: a task and, for the former, a reason. */
+static int task_change(struct cli *c, str method, const char *done)
+{
+    struct buf params = {0};
+    struct jw w = jw(&params);
+    const json *result;
+    jw_obj(&w);
+    jw_kstr(&w, S("task"), first_pos(c));
+    if (args_has(&c->args, "reason"))
+        jw_kstr(&w, S("reason"), args_get(&c->args, "reason"));
+    jw_end_obj(&w);
+    if (!cli_call(c, method, &params, &result))
+        return EXIT_FAILED;
+    if (c->json)
+        return print_result(c, result);
+    printf("%.*s is %s\n", STR(first_pos(c)), done);
+    return 0;
+}
+
+static int task_suspend(struct cli *c)
+{
+    return task_change(c, S("task.suspend"),
+                       "suspended: its calls are refused until it is resumed");
+}
+
+static int task_resume(struct cli *c)
+{
+    return task_change(c, S("task.resume"), "active again");
+}
+
+static int task_history(struct cli *c)
+{
+    static const char *const heads[] = {"TIME", "WHAT", "STATE", "BY", "REASON", "CHILD OR HOLD"};
+    struct table t = {.a = &c->arena, .heads = heads, .columns = 6};
+    struct buf params = {0};
+    const json *result, *step;
+    put_name(&params, S("task"), first_pos(c));
+    if (!cli_call(c, S("task.history"), &params, &result))
+        return EXIT_FAILED;
+    if (c->json)
+        return print_result(c, result);
+    for (struct json_iter it = json_iter(json_get(result, S("history")));
+         json_next(&it, NULL, &step);) {
+        str by = json_get_str(step, S("by")), child = json_get_str(step, S("child"));
+        table_add(&t, json_get_str(step, S("time")));
+        table_add(&t, json_get_str(step, S("type")));
+        table_add(&t, json_get_str(step, S("state")));
+        table_add(&t, by.n ? by : json_get_str(step, S("approver")));
+        table_add(&t, json_get_str(step, S("reason")));
+        table_add(&t, child.n ? child : json_get_str(step, S("hold")));
+    }
+    table_print(&t);
+    return 0;
+}
+
 static int task_token(struct cli *c)
 {
     struct buf params = {0};
@@ -198,7 +361,8 @@ static int task_token(struct cli *c)
 }
 
 static const struct verb VERBS[] = {
-    {"open", NEEDS_GATEWAY, 0, 0, "--agent NAME --purpose TEXT --operation B/T [...]",
+    {"open", NEEDS_GATEWAY, 0, 0,
+     "--agent NAME --purpose TEXT --operation B/T [...] | --template NAME",
      "Open a task in your name; prints its id.",
      "ambit task open --agent support --purpose \"answer ticket 3\" \\\n"
      "      --operation helpdesk/read_ticket --operation helpdesk/add_note --calls 20 --deadline "
@@ -211,6 +375,13 @@ static const struct verb VERBS[] = {
     {"close", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT] [--completed]",
      "End a task and all that came of it, at once.",
      "ambit task close t01J... --reason \"wrong customer\"", CLOSE_OPTS, task_close},
+    {"suspend", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT]",
+     "Refuse its calls, and those of all that came of it, until it is resumed.",
+     "ambit task suspend t01J... --reason \"look at it first\"", SUSPEND_OPTS, task_suspend},
+    {"resume", NEEDS_GATEWAY, 1, 1, "TASK", "Let a suspended task go on.",
+     "ambit task resume t01J...", NULL, task_resume},
+    {"history", NEEDS_GATEWAY, 1, 1, "TASK", "Who did what to it, and when: from the record.",
+     "ambit task history t01J...", NULL, task_history},
     {"token", NEEDS_GATEWAY, 1, 1, "TASK [--cert SHA256]",
      "A short-lived token for clients that come in over HTTP.", "ambit task token t01J...",
      TOKEN_OPTS, task_token},

@@ -209,12 +209,22 @@ struct conf_policy_file {
     str name, text;
 };
 
+/* The two profiles of a SPIFFE bundle endpoint. */
+enum conf_bundle {
+    BUNDLE_NONE = 0,
+    BUNDLE_WEB,    /* https_web: the listener's own certificate */
+    BUNDLE_SPIFFE, /* https_spiffe: an X.509-SVID of spiffe://<trust domain>/ambit/bundle */
+};
+
 struct conf_listener {
     str address;                             /* "127.0.0.1:8931"; empty: off */
     bool bearer;                             /* bearer task tokens accepted here; loopback only */
     str cert_file, key_file, client_ca_file; /* set: TLS */
     str *origins;                            /* Origin values accepted besides none */
     size_t origins_n;
+    /* The built-in issuer (conf_identity.c) */
+    bool client_ca_agents; /* "clientCa": "agents": certificates of the trust bundles in force */
+    uint8_t bundle;        /* enum conf_bundle: serves the trust bundle, and nothing else */
     /* OAuth (conf_oauth.c) */
     bool oauth; /* serves the endpoints of the authorization server; the default */
     bool svid;  /* TLS asks for a client certificate of any issuer: core judges it, as an SVID */

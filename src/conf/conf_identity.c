@@ -72,3 +72,33 @@ void read_identity(struct reader *r, struct at at, struct conf *c)
         problem(r, socket, "a socket's path has at most %d bytes: choose a shorter one",
                 UNIX_PATH_MAX_BYTES);
 }
+
+/* ---- bundle endpoints ---- */
+
+bool read_listener_bundle(struct reader *r, struct at at, struct conf_listener *l)
+{
+    struct at member = at_member(r, at, "bundle");
+    str kind = at_str(r, member, (str){0});
+    bool tls = l->cert_file.n || l->key_file.n;
+    if (!member.v)
+        return false;
+    l->bundle = str_eq(kind, S("web"))      ? BUNDLE_WEB
+                : str_eq(kind, S("spiffe")) ? BUNDLE_SPIFFE
+                                            : BUNDLE_NONE;
+    l->oauth = false;
+    if (!l->bundle)
+        problem(r, member, "must be \"web\" or \"spiffe\"");
+    if (l->bundle == BUNDLE_WEB && (!l->cert_file.n || !l->key_file.n))
+        problem(r, at,
+                "\"bundle\": \"web\" needs \"cert\" and \"key\", of an authority that browsers "
+                "know too");
+    if (l->bundle == BUNDLE_SPIFFE && tls)
+        problem(r, at,
+                "\"bundle\": \"spiffe\" has a certificate of the built-in issuer: leave \"cert\" "
+                "and \"key\" out");
+    if (l->bearer || l->svid || l->client_ca_file.n || l->client_ca_agents || l->origins_n)
+        problem(r, at,
+                "a listener with \"bundle\" serves the trust bundle to anybody and nothing else: "
+                "only \"address\", \"cert\" and \"key\" go with it");
+    return true;
+}

@@ -53,7 +53,7 @@ void read_listener_oauth(struct reader *r, struct at at, struct conf_listener *l
     l->url = base_url(r, at_member(r, at, "url"));
     if (l->svid && !tls)
         problem(r, at_member(r, at, "svid"), "client certificates need \"cert\" and \"key\"");
-    if (l->svid && l->client_ca_file.n)
+    if (l->svid && (l->client_ca_file.n || l->client_ca_agents))
         problem(r, at_member(r, at, "svid"),
                 "\"clientCa\" has the edge judge certificates, \"svid\" has core: choose one");
 }
@@ -72,8 +72,9 @@ void read_oauth(struct reader *r, struct at top, struct conf *c)
     for (size_t i = 0; i < c->listeners_n; i++)
         if (!c->listeners[i].url.n)
             c->listeners[i].url = loopback_url(r->a, &c->listeners[i]);
-    if (!c->issuer.n && c->listeners_n)
-        c->issuer = c->listeners[0].url;
+    for (size_t i = 0; !c->issuer.n && i < c->listeners_n; i++)
+        if (!c->listeners[i].bundle)
+            c->issuer = c->listeners[i].url;
     if (!c->issuer.n)
         c->issuer = str_fmt(r->a, "https://%.*s", STR(c->trust_domain));
     for (size_t i = 0; i < c->listeners_n; i++)

@@ -8,8 +8,9 @@ static const char *const TOP_MEMBERS[] = {
     "uidBase",     "log",    "limits", "people",  "agents",    "policies", "mcpServers",
     "identity",    "portal", "issuer", "issuers", "templates", NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
-static const char *const LISTEN_MEMBERS[] = {"address", "bearer", "cert", "key", "clientCa",
-                                             "origins", "oauth",  "svid", "url", NULL};
+static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert",  "key",
+                                             "clientCa", "origins", "oauth", "svid",
+                                             "url",      "bundle",  NULL};
 static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "connections",
                                             "answerWait",   "holdLife",    "redeemWait",
                                             "sharedWindow", NULL};
@@ -107,22 +108,27 @@ static void read_listener(struct reader *r, struct each *e, struct conf_listener
     l->bearer = at_bool(r, at_member(r, e->at, "bearer"), false);
     l->cert_file = at_path(r, at_member(r, e->at, "cert"), (str){0});
     l->key_file = at_path(r, at_member(r, e->at, "key"), (str){0});
-    l->client_ca_file = at_path(r, at_member(r, e->at, "clientCa"), (str){0});
+    struct at ca = at_member(r, e->at, "clientCa");
+    l->client_ca_agents = str_eq(at_str(r, ca, (str){0}), S("agents"));
+    if (!l->client_ca_agents)
+        l->client_ca_file = at_path(r, ca, (str){0});
     at_str_list(r, at_member(r, e->at, "origins"), &l->origins, &l->origins_n);
     if (!l->address.n || str_find_char(l->address, ':', 0) < 0)
         problem(r, e->at, "needs \"address\", e.g. \"127.0.0.1:8931\"");
     read_listener_oauth(r, e->at, l);
+    if (read_listener_bundle(r, e->at, l))
+        return;
     bool tls = l->cert_file.n || l->key_file.n;
     if (tls && (!l->cert_file.n || !l->key_file.n))
         problem(r, e->at, "TLS needs both \"cert\" and \"key\"");
-    if (l->client_ca_file.n && !tls)
+    if ((l->client_ca_file.n || l->client_ca_agents) && !tls)
         problem(r, e->at, "\"clientCa\" needs \"cert\" and \"key\"");
     if (l->bearer && !address_is_loopback(l->address))
         problem(r, e->at,
                 "bearer tokens are accepted on loopback only; bind 127.0.0.1 or use \"clientCa\"");
     if (!tls && !address_is_loopback(l->address))
         problem(r, e->at, "an address beyond loopback needs TLS: give \"cert\" and \"key\"");
-    if (!l->bearer && !l->client_ca_file.n && !l->oauth)
+    if (!l->bearer && !l->client_ca_file.n && !l->client_ca_agents && !l->oauth)
         problem(r, e->at,
                 "nobody could come in here: set \"bearer\": true (loopback) or \"clientCa\", or "
                 "leave \"oauth\" on");

@@ -59,6 +59,8 @@ bool address_is_loopback(str address);
 
 /* "identity". In conf_identity.c */
 void read_identity(struct reader *r, struct at at, struct conf *c);
+/* True: the listener serves the trust bundle, and all of it has been checked. */
+bool read_listener_bundle(struct reader *r, struct at at, struct conf_listener *l);
 /* "portal", people.NAME.oidc, agents.NAME.client. In conf_portal.c */
 void read_portal(struct reader *r, struct at at, struct conf *c);
 void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);

@@ -15,22 +15,33 @@ enum {
     ANY_PERSON = ROLE_OWNER | ROLE_APPROVER | ROLE_REVIEWER | ROLE_AUDITOR | ROLE_ADMINISTRATOR
 };
 
+enum door { CONTROL = 0, BOTH, PORTAL };
+
 static const struct {
     const char *name;
     unsigned roles; /* one of these; ANYBODY: no question asked */
     handler *fn;
+    enum door door; /* what the portal may ask changes nothing, narrows, or is signed */
 } METHODS[] = {
     {"login", ANYBODY, on_login},
     {"status", ANYBODY, on_status},
     {"task.open", ROLE_OWNER, on_task_open},
-    {"task.list", ANY_PERSON, on_task_list},
-    {"task.show", ANY_PERSON, on_task_show},
-    {"task.close", ROLE_OWNER | ROLE_ADMINISTRATOR, on_task_close},
+    {"task.list", ANY_PERSON, on_task_list, BOTH},
+    {"task.show", ANY_PERSON, on_task_show, BOTH},
+    {"task.close", ROLE_OWNER | ROLE_ADMINISTRATOR, on_task_close, BOTH},
     {"task.token", ROLE_OWNER, on_task_token},
-    {"hold.list", ANY_PERSON, on_hold_list},
-    {"hold.show", ANY_PERSON, on_hold_show},
-    {"hold.approve", ANY_PERSON, on_hold_approve},
-    {"hold.deny", ANY_PERSON, on_hold_deny},
+    /* tasks and agents: who may is a policy (admin_state.c) */
+    {"task.suspend", ROLE_OWNER | ROLE_ADMINISTRATOR, on_task_suspend},
+    {"task.resume", ROLE_OWNER | ROLE_ADMINISTRATOR, on_task_resume},
+    {"task.history", ANY_PERSON, on_task_history},
+    {"agent.list", ANY_PERSON, on_agent_list},
+    {"agent.show", ANY_PERSON, on_agent_show},
+    {"agent.suspend", ROLE_OWNER | ROLE_ADMINISTRATOR, on_agent_suspend},
+    {"agent.resume", ROLE_OWNER | ROLE_ADMINISTRATOR, on_agent_resume},
+    {"hold.list", ANY_PERSON, on_hold_list, BOTH},
+    {"hold.show", ANY_PERSON, on_hold_show, BOTH},
+    {"hold.approve", ANY_PERSON, on_hold_approve, BOTH},
+    {"hold.deny", ANY_PERSON, on_hold_deny, BOTH},
     {"trace", ANY_PERSON, on_trace},
     {"explain", ANY_PERSON, on_explain},
     {"tools", ANY_PERSON, on_tools},
@@ -43,6 +54,18 @@ static const struct {
     {"operator.remove", ROLE_ADMINISTRATOR, on_operator_remove},
     {"operator.list", ANY_PERSON, on_operator_list},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
+    /* people */
+    {"evidence", ANY_PERSON, on_evidence, BOTH},
+    {"person.list", ANY_PERSON, on_person_list},
+    {"person.show", ANY_PERSON, on_person_show},
+    {"person.invite", ROLE_ADMINISTRATOR, on_person_invite},
+    {"person.revoke", ROLE_ADMINISTRATOR, on_person_revoke},
+    {"session.show", ANYBODY, on_session_show, PORTAL},
+    {"session.end", ANYBODY, on_session_end, PORTAL},
+    {"signin.begin", ANYBODY, on_sign_in_begin, PORTAL},
+    {"signin.finish", ANYBODY, on_sign_in_finish, PORTAL},
+    {"enrol.begin", ANYBODY, on_enrol_begin, PORTAL},
+    {"enrol.finish", ANYBODY, on_enrol_finish, PORTAL},
 };
 
 /* ---- answers ---- */
@@ -114,10 +137,19 @@ void later_text(struct later *l, str result_json)
     send_line(l->ad, l->conn, str_z(l->id), S("result"), result_json);
 }
 
+str asker_method(const struct request *r)
+{
+    if (r->peer->session)
+        return sign_in_name(r->peer->session->method);
+    return r->peer->by_key ? S("key") : S("uid");
+}
+
 str who_is(struct request *r)
 {
     if (r->peer->person)
         return r->peer->person->name;
+    if (r->peer->portal)
+        return S("portal");
     return str_fmt(r->a, "uid:%lld", (long long)r->peer->uid);
 }
 
@@ -348,22 +380,31 @@ void on_secrets_changed(struct request *r)
 
 /* ---- dispatch ---- */
 
+static void refuse_stranger(struct request *r, struct err *err)
+{
+    if (r->peer->portal)
+        err_denied(err, "you are not signed in, or no longer: sign in again");
+    else
+        err_denied(err,
+                   "uid %lld is nobody that the configuration knows: give a person this "
+                   "\"uid\", or log in "
+                   "with --as NAME --key FILE",
+                   (long long)r->peer->uid);
+}
+
 static void dispatch(struct request *r, str method)
 {
     struct err err;
     for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
-        if (!str_eq(method, str_z(METHODS[i].name)))
+        if (!str_eq(method, str_z(METHODS[i].name)) ||
+            METHODS[i].door == (r->peer->portal ? CONTROL : PORTAL))
             continue;
         if (METHODS[i].roles == ANYBODY || r->peer->roles & METHODS[i].roles) {
             METHODS[i].fn(r);
             return;
         }
         if (r->peer->roles == 0)
-            err_denied(&err,
-                       "uid %lld is nobody that the configuration knows: give a person this "
-                       "\"uid\", or log in "
-                       "with --as NAME --key FILE",
-                       (long long)r->peer->uid);
+            refuse_stranger(r, &err);
         else
             err_denied(&err, "%.*s does not have the role for %.*s", STR(who_is(r)), STR(method));
         answer_error(r, &err);
@@ -391,4 +432,16 @@ void admin_line(struct admin *ad, struct admin_peer *peer, str line)
     buf_fini(&id_text);
     r.params = json_get(root, S("params"));
     dispatch(&r, json_get_str(root, S("method")));
+}
+
+void admin_portal_line(struct admin *ad, uint64_t conn, str session, str line)
+{
+    struct person_session *s = people_session(&ad->g->people, session, clock_wall_ms());
+    struct admin_peer peer = {.conn = conn,
+                              .uid = -1,
+                              .portal = true,
+                              .session = s,
+                              .person = s ? s->person : NULL,
+                              .roles = s ? s->person->roles : 0};
+    admin_line(ad, &peer, line);
 }

@@ -20,6 +20,8 @@ struct admin_peer {
     const struct conf_person *person; /* NULL: not known as anybody */
     unsigned roles;                   /* of the person, and what the uid brings */
     bool by_key;                      /* logged in with an operator key */
+    bool portal;                      /* asked by the portal, in the name of a browser */
+    struct person_session *session;   /* of the browser; NULL: signed in as nobody */
     uint8_t nonce[ADMIN_NONCE_LEN];
 };
 
@@ -49,6 +51,16 @@ void admin_fini(struct admin *ad);
 void admin_greet(struct admin *ad, uint64_t conn, int64_t uid, struct admin_peer *out,
                  struct buf *greeting);
 void admin_line(struct admin *ad, struct admin_peer *peer, str line);
+/* The same for a line that the portal hands on, in the name of the session that the browser holds
+ * (which may be none). The portal is treated as hostile: it may ask only what the table of methods
+ * opens to it, and decisions need a passkey's signature over exactly what is decided. */
+void admin_portal_line(struct admin *ad, uint64_t conn, str session, str line);
+/* Forgets sessions and links that are over, in memory and in the store; about once a minute. */
+void admin_people_tick(struct admin *ad, int64_t now_ms);
+/* A one-time link for a person, made without anybody asking (the first start); the URL lies in the
+ * arena. It is durable once done(arg) has run. */
+MUST_USE bool admin_first_invite(struct admin *ad, struct arena *a, const struct conf_person *who,
+                                 str *url, store_done_fn *done, void *arg, struct err *err);
 
 /* What an operator signs to log in, and to decide a hold. */
 void admin_login_message(str nonce_hex, str operator_name, struct buf *out);

@@ -3,10 +3,23 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
-#include "crypto/key.h"
-#include "store/read.h"
 
 #include <stdlib.h>
+
+/* What a signer of the decision signs. */
+static void write_statements(struct jw *w, const struct hold *h)
+{
+    struct buf text = {0};
+    jw_key(w, S("statements"));
+    jw_obj(w);
+    admin_decision_message(id_str(&h->id), &h->digest, true, &text);
+    jw_kstr(w, S("approve"), buf_str(&text));
+    buf_clear(&text);
+    admin_decision_message(id_str(&h->id), &h->digest, false, &text);
+    jw_kstr(w, S("deny"), buf_str(&text));
+    jw_end_obj(w);
+    buf_fini(&text);
+}
 
 static void write_hold(struct jw *w, struct arena *a, const struct hold *h, int64_t now_ms)
 {
@@ -27,6 +40,7 @@ static void write_hold(struct jw *w, struct arena *a, const struct hold *h, int6
     jw_kstr(w, S("digest"), hex_dup(a, hash_str(&h->digest)));
     jw_key(w, S("policies"));
     jw_raw(w, h->policies.n ? h->policies : S("[]"));
+    write_statements(w, h);
     jw_kstr(w, S("created"), clock_text(h->created_ms, created));
     jw_kstr(w, S("expires"), clock_text(h->expires_ms, expires));
     if (h->approver.n)
@@ -86,7 +100,9 @@ struct deciding {
     struct later *later;
     char hold[ID_SIZE];
     const struct conf_person *person;
-    bool approve, by_key;
+    bool approve;
+    str method; /* a literal */
+    struct passkey_use use;
     int64_t now_ms;
 };
 
@@ -99,7 +115,8 @@ static void on_decided(void *arg, const struct store_result *res)
         struct jw w = jw(&b);
         h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
         h->approver = d->person->name;
-        h->method = d->by_key ? S("key") : S("uid");
+        h->method = d->method;
+        passkey_used(&d->later->ad->g->people, &d->use, d->now_ms);
         h->decided_ms = d->now_ms;
         jw_obj(&w);
         jw_kstr(&w, S("hold"), str_z(d->hold));
@@ -118,24 +135,14 @@ static void on_decided(void *arg, const struct store_result *res)
     free(d);
 }
 
-/* One who logged in by key signs each decision, over the digest of exactly what was shown. */
-static bool check_signature(struct request *r, const struct hold *h, bool approve, str *out,
-                            struct err *err)
+static bool check_signature(struct request *r, const struct hold *h, bool approve,
+                            struct signed_decision *out, struct err *err)
 {
-    str text = json_get_str(r->params, S("signature")), sig;
-    if (!r->peer->by_key)
-        return true;
-    const struct key *key = map_get(&r->ad->operators, r->peer->person->name);
-    struct buf message = {0};
-    admin_decision_message(id_str(&h->id), &h->digest, approve, &message);
-    bool ok = key && base64url_decode(r->a, text, &sig) && key_verify(key, buf_str(&message), sig);
-    buf_fini(&message);
-    if (!ok)
-        return err_denied(
-            err, "the signature is not over this call: look at it again with `ambit hold show %s`",
-            h->id.s);
-    *out = text;
-    return true;
+    struct buf statement = {0};
+    admin_decision_message(id_str(&h->id), &h->digest, approve, &statement);
+    bool ok = decision_signed(r, str_dup(r->a, buf_str(&statement)), out, err);
+    buf_fini(&statement);
+    return ok || err_in(err, "hold %s", h->id.s);
 }
 
 static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
@@ -148,7 +155,7 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     if (hold_state_at(h, r->now_ms) != HOLD_PENDING)
         return err_input(err, "hold %s is %.*s already", h->id.s,
                          STR(hold_state_name(hold_state_at(h, r->now_ms))));
-    str method = r->peer->by_key ? S("key") : S("uid");
+    str method = r->peer->portal ? S("passkey") : asker_method(r);
     if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
                             v, err))
         return false;
@@ -167,9 +174,9 @@ static void decide(struct request *r, bool approve)
 {
     struct err err;
     struct verdict v = {0};
-    str signature = {0};
+    struct signed_decision signed_by = {0};
     struct hold *h = named_hold(r, &err);
-    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signature, &err)) {
+    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signed_by, &err)) {
         answer_error(r, &err);
         return;
     }
@@ -185,22 +192,25 @@ static void decide(struct request *r, bool approve)
     *d = (struct deciding){.later = later_new(r, NULL),
                            .person = r->peer->person,
                            .approve = approve,
-                           .by_key = r->peer->by_key,
+                           .method = signed_by.method,
                            .now_ms = r->now_ms};
     memcpy(d->hold, h->id.s, sizeof d->hold);
+    if (signed_by.by_passkey)
+        passkey_use_of(&d->use, signed_by.evidence.assertion.credential, signed_by.counter);
     struct record_decision rec = {.time_ms = r->now_ms,
                                   .hold = id_str(&h->id),
                                   .call = id_str(&h->call),
                                   .task = id_str(&h->task),
                                   .approver = r->peer->person->name,
-                                  .method = r->peer->by_key ? S("key") : S("uid"),
+                                  .method = signed_by.method,
                                   .digest = digest,
-                                  .assertion = signature,
+                                  .assertion = signed_by.signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};
     struct store_txn *t = store_txn_new(r->g->store);
     store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
                       r->now_ms);
+    decision_keep(r, t, id_str(&h->id), &signed_by);
     store_leaf(
         t, approve ? record_approval(&r->g->scratch, &rec) : record_denial(&r->g->scratch, &rec),
         id_str(&h->call), id_str(&h->task));

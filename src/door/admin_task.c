@@ -15,11 +15,10 @@ static void write_strs(struct jw *w, str name, const str *list, size_t n)
     jw_end_arr(w);
 }
 
-void write_task(struct jw *w, const struct task *t, int64_t now_ms)
+static void write_members(struct jw *w, const struct task *t, int64_t now_ms)
 {
     char opened[CLOCK_TEXT_SIZE], deadline[CLOCK_TEXT_SIZE], closed[CLOCK_TEXT_SIZE];
     struct err err;
-    jw_obj(w);
     jw_kstr(w, S("task"), id_str(&t->id));
     if (t->parent)
         jw_kstr(w, S("parent"), id_str(&t->parent->id));
@@ -30,12 +29,20 @@ void write_task(struct jw *w, const struct task *t, int64_t now_ms)
     jw_kbool(w, S("live"), task_is_live(t, now_ms, &err));
     write_strs(w, S("operations"), t->operations, t->operations_n);
     jw_ki64(w, S("callsLeft"), t->calls_left);
+    if (t->opened_by.n && !str_eq(t->opened_by, t->owner))
+        jw_kstr(w, S("openedBy"), t->opened_by);
     jw_kstr(w, S("opened"), clock_text(t->opened_ms, opened));
     jw_kstr(w, S("deadline"), clock_text(t->deadline_ms, deadline));
     if (t->closed_ms)
         jw_kstr(w, S("closed"), clock_text(t->closed_ms, closed));
     if (t->reason.n)
         jw_kstr(w, S("reason"), t->reason);
+}
+
+void write_task(struct jw *w, const struct task *t, int64_t now_ms)
+{
+    jw_obj(w);
+    write_members(w, t, now_ms);
     jw_end_obj(w);
 }
 
@@ -58,23 +65,45 @@ static void on_opened(void *arg, const struct store_result *res)
     free(l);
 }
 
+/* Of a template only purpose, life and calls may be said anew, and the latter two only less. */
+static bool read_template_wish(struct request *r, struct task_wish *wish, struct err *err)
+{
+    str name = json_get_str(r->params, S("template")),
+        life = json_get_str(r->params, S("deadline"));
+    const struct conf_template *t = conf_template(r->g->conf, name);
+    const struct conf_agent *agent = t ? conf_agent(r->g->conf, t->agent) : NULL;
+    if (!agent)
+        return err_notfound(err, "there is no template \"%.*s\" in the configuration",
+                            STR(str_take(name, 64)));
+    bool may = t->users_n == 0 && str_eq(who_is(r), agent->owner);
+    for (size_t i = 0; i < t->users_n; i++)
+        may = may || str_eq(t->users[i], who_is(r));
+    if (!may)
+        return err_denied(err, "%.*s may not use template %.*s", STR(who_is(r)), STR(name));
+    if (json_get(r->params, S("operations")) || json_get(r->params, S("budgets")) ||
+        json_get(r->params, S("ceiling")) || json_get(r->params, S("delegation")))
+        return err_input(err, "a template says itself what its tasks may do");
+    wish->owner = agent->owner;
+    wish->purpose = json_get_str(r->params, S("purpose"));
+    if (life.n && !clock_parse_duration(life, &wish->life_ms))
+        return err_input(err, "\"deadline\" must be a duration such as \"30m\" or \"8h\"");
+    if (json_get(r->params, S("calls")) && !json_i64(json_get(r->params, S("calls")), &wish->calls))
+        return err_input(err, "\"calls\" must be a whole number");
+    return task_template_wish(r->a, t, wish, err);
+}
+
 static bool read_wish(struct request *r, struct task_wish *wish, struct err *err)
 {
-    const json *list = json_get(r->params, S("operations")), *op;
     str life = json_get_str(r->params, S("deadline"));
-    *wish = (struct task_wish){.owner = who_is(r)};
+    *wish = (struct task_wish){.owner = who_is(r), .opened_by = who_is(r)};
+    if (json_get(r->params, S("template")))
+        return read_template_wish(r, wish, err);
     if (!param_str(r, S("agent"), &wish->agent, err) ||
         !param_str(r, S("purpose"), &wish->purpose, err))
         return false;
     if (life.n && !clock_parse_duration(life, &wish->life_ms))
         return err_input(err, "\"deadline\" must be a duration such as \"30m\" or \"8h\"");
-    if (json_get(r->params, S("calls")) && !json_i64(json_get(r->params, S("calls")), &wish->calls))
-        return err_input(err, "\"calls\" must be a whole number");
-    str *ops = ARENA_ARRAY(r->a, str, json_count(list) + 1);
-    for (struct json_iter it = json_iter(list); json_next(&it, NULL, &op);)
-        ops[wish->operations_n++] = json_str(op);
-    wish->operations = ops;
-    return true;
+    return task_wish_read(r->a, r->params, wish, err);
 }
 
 /* An operation of a binding whose tools are known must be one of them; a typing error is not
@@ -99,8 +128,8 @@ void on_task_open(struct request *r)
     struct task_wish wish;
     struct task *t = NULL;
     struct err err;
-    if (!read_wish(r, &wish, &err) || !task_new(r->g->conf, &wish, r->now_ms, &t, &err) ||
-        !operations_exist(r, t, &err)) {
+    if (!read_wish(r, &wish, &err) || !agents_may(&r->g->agents, wish.agent, &err) ||
+        !task_new(r->g->conf, &wish, r->now_ms, &t, &err) || !operations_exist(r, t, &err)) {
         task_free(t);
         answer_error(r, &err);
         return;
@@ -137,7 +166,7 @@ void on_task_list(struct request *r)
     buf_fini(&b);
 }
 
-static struct task *named_task(struct request *r, struct err *err)
+struct task *named_task(struct request *r, struct err *err)
 {
     str id;
     if (!param_str(r, S("task"), &id, err))
@@ -147,6 +176,39 @@ static struct task *named_task(struct request *r, struct err *err)
         err_notfound(err, "there is no task %.*s in memory; `ambit trace` reads older ones",
                      STR(str_take(id, 40)));
     return t;
+}
+
+static void write_holds(struct jw *w, const struct request *r, const struct task *t)
+{
+    jw_key(w, S("holds"));
+    jw_arr(w);
+    for (struct list *it = r->g->holds.all.next; it != &r->g->holds.all; it = it->next) {
+        const struct hold *h = LIST_ENTRY(it, struct hold, node);
+        if (str_eq(id_str(&h->task), id_str(&t->id)) && hold_state_at(h, r->now_ms) == HOLD_PENDING)
+            jw_str(w, id_str(&h->id));
+    }
+    jw_end_arr(w);
+}
+
+/* Everything that is known of it: the task, its bounds and budgets as they are, its place in the
+ * chain, what waits. */
+static void write_all(struct jw *w, struct request *r, const struct task *t)
+{
+    jw_obj(w);
+    write_members(w, t, r->now_ms);
+    jw_key(w, S("grants"));
+    jw_obj(w);
+    task_wish_write(w, t);
+    jw_end_obj(w);
+    jw_ki64(w, S("depth"), t->depth);
+    jw_key(w, S("children"));
+    jw_arr(w);
+    for (const struct task *c = t->first_child; c; c = c->younger)
+        jw_str(w, id_str(&c->id));
+    jw_end_arr(w);
+    jw_ki64(w, S("callsUnderWay"), t->uses);
+    write_holds(w, r, t);
+    jw_end_obj(w);
 }
 
 void on_task_show(struct request *r)
@@ -159,7 +221,7 @@ void on_task_show(struct request *r)
     }
     struct buf b = {0};
     struct jw w = jw(&b);
-    write_task(&w, t, r->now_ms);
+    write_all(&w, r, t);
     answer_text(r, buf_str(&b));
     buf_fini(&b);
 }
@@ -198,10 +260,7 @@ void on_task_close(struct request *r)
     int64_t asked_us = clock_mono_us();
     struct task *t = named_task(r, &err);
     str reason = json_get_str(r->params, S("reason"));
-    bool own = t && r->peer->person && str_eq(r->peer->person->name, t->owner);
-    if (t && !own && !(r->peer->roles & ROLE_ADMINISTRATOR)) {
-        err_denied(&err, "task %s is %.*s's; its owner or an administrator closes it", t->id.s,
-                   STR(t->owner));
+    if (t && !may_do(r, S("close_task"), t, NULL, &err)) {
         t = NULL;
     } else if (t && !task_state_is_open(t->state)) {
         err_input(&err, "task %s is %.*s already", t->id.s, STR(task_state_name(t->state)));

@@ -17,7 +17,39 @@ static void send_call(struct exchange *x);
 
 /* ---- outcomes ---- */
 
-static void tell(struct exchange *x, enum outcome status, str error, const struct hash *digest)
+/* Rows of a result: the elements of its longest array in structuredContent, else one. */
+static int64_t rows_of(const json *result)
+{
+    const json *content = json_get(result, S("structuredContent")), *v;
+    size_t rows = json_type(content) == JSON_ARRAY ? json_count(content) : 0;
+    for (struct json_iter it = json_iter(content); json_next(&it, NULL, &v);)
+        if (json_type(content) == JSON_OBJECT && json_type(v) == JSON_ARRAY && json_count(v) > rows)
+            rows = json_count(v);
+    return rows ? (int64_t)rows : 1;
+}
+
+static int64_t count_of(const json *usage, str name)
+{
+    int64_t n;
+    return json_i64(json_get(usage, name), &n) && n > 0 && n < INT32_MAX ? n : 0;
+}
+
+/* Model tokens that a result reports: the total, or what went in and came out, in either naming. */
+static int64_t tokens_of(const json *result)
+{
+    const json *usage = json_get(json_get(result, S("structuredContent")), S("usage"));
+    if (!usage)
+        usage = json_get(json_get(result, S("_meta")), S("usage"));
+    int64_t total = count_of(usage, S("total_tokens"));
+    return total
+               ? total
+               : count_of(usage, S("input_tokens")) + count_of(usage, S("output_tokens")) +
+                     count_of(usage, S("prompt_tokens")) + count_of(usage, S("completion_tokens"));
+}
+
+/* result: NULL where there is none. */
+static void tell(struct exchange *x, enum outcome status, str error, const struct hash *digest,
+                 const json *result)
 {
     struct msg_outcome m = {.call = x->call,
                             .status = (uint8_t)status,
@@ -25,6 +57,10 @@ static void tell(struct exchange *x, enum outcome status, str error, const struc
                             .upstream_us = x->sent_us ? clock_mono_us() - x->sent_us : 0};
     if (digest)
         m.result_digest = hash_str(digest);
+    if (result) {
+        m.rows = rows_of(result);
+        m.tokens = tokens_of(result);
+    }
     m.bytes = x->post ? (int64_t)post_bytes(x->post) : 0;
     (void)x->door->o.send(x->door->o.ctx, ROLE_CORE, MSG_OUTCOME, 0, &m);
 }
@@ -42,7 +78,7 @@ static void end_as(struct exchange *x, enum outcome o, str advice, const struct 
     buf_put(&text, str_z(err->text));
     buf_put(&text, advice);
     x->door->counts.upstream_errors++;
-    tell(x, o, str_z(err->text), NULL);
+    tell(x, o, str_z(err->text), NULL, NULL);
     exchange_answer_refused(x, buf_str(&text), S("error"), S("upstream"), (str){0});
     buf_fini(&text);
     over(x);
@@ -145,7 +181,7 @@ static void relay_result(struct exchange *x, const json *result)
     buf_fini(&canonical);
     x->progress.ended = true;
     tell(x, failed ? OUTCOME_UPSTREAM_ERROR : OUTCOME_OK, failed ? S("tool_error") : (str){0},
-         &digest);
+         &digest, result);
     if (x->http) {
         mcp_put_call_result(&out, &x->req, result);
         exchange_answer_json(x, buf_str(&out));
@@ -158,7 +194,7 @@ static void relay_error(struct exchange *x, const struct mcp_event *ev)
     struct buf out = {0};
     char code[40];
     snprintf(code, sizeof code, "jsonrpc %lld", (long long)ev->code);
-    tell(x, OUTCOME_UPSTREAM_ERROR, str_z(code), NULL);
+    tell(x, OUTCOME_UPSTREAM_ERROR, str_z(code), NULL, NULL);
     if (x->http) {
         rpc_put_error(&out, x->req.id, ev->code, ev->text);
         exchange_answer_json(x, buf_str(&out));
@@ -345,7 +381,7 @@ void call_go(struct exchange *x, const struct msg_go *m)
         x->job.run_voucher = base64url_dup(&x->arena, m->run_voucher);
     }
     if (!x->http) { /* the agent left while core decided */
-        tell(x, OUTCOME_NOT_SENT, S("agent_gone"), NULL);
+        tell(x, OUTCOME_NOT_SENT, S("agent_gone"), NULL, NULL);
         over(x);
         return;
     }
@@ -356,7 +392,7 @@ void call_go(struct exchange *x, const struct msg_go *m)
     }
     ARENA_SCOPE struct arena a = {0};
     if (!exchange_params_agree(x, known_tool(d, &a, b->name, x->tool))) {
-        tell(x, OUTCOME_NOT_SENT, S("its fields differ from its arguments"), NULL);
+        tell(x, OUTCOME_NOT_SENT, S("its fields differ from its arguments"), NULL, NULL);
         over(x);
         return;
     }

@@ -16,6 +16,8 @@
 #include "crypto/hash.h"
 #include "task/task.h"
 
+enum { HOLD_APPROVERS_MAX = 8 }; /* people whose approvals of one hold are counted */
+
 enum hold_state {
     HOLD_NONE = 0,
     HOLD_PENDING,
@@ -34,12 +36,15 @@ struct hold {
     struct id call; /* under which it was asked for */
     struct id task;
     str owner, agent, purpose;
+    str opened_by; /* who opened the task */
     str binding, tool, effect;
     str args; /* canonical JSON: what the approver sees and what will be sent */
     struct hash digest;
     enum hold_state state;
     int64_t created_ms, expires_ms, decided_ms;
     str approver, method; /* of the decision */
+    str approvers[HOLD_APPROVERS_MAX]; /* who approved so far; policy says how many it takes */
+    size_t approvers_n;
     str policies;         /* JSON array of the policies that held it */
     struct arena arena;
 };

@@ -51,7 +51,7 @@ static bool check_audience(const json *claims, struct err *err)
     return true;
 }
 
-static bool verify(struct arena *a, str token, const struct bundles *trusted, str aud,
+static bool verify(struct arena *a, str token, const struct bundles *trusted, str aud, bool shared,
                    int64_t now_s, struct jwt_svid *out, struct err *err)
 {
     struct spiffe_id id;
@@ -67,7 +67,8 @@ static bool verify(struct arena *a, str token, const struct bundles *trusted, st
                                   .now_s = now_s,
                                   .skew_s = JWT_SVID_SKEW_S};
     struct jwt t;
-    if (!jwt_verify(a, token, bundle_jwt_keys(b), &want, &t, err) || !check_audience(t.claims, err))
+    if (!jwt_verify(a, token, bundle_jwt_keys(b), &want, &t, err) ||
+        (!shared && !check_audience(t.claims, err)))
         return false;
     if (t.exp_s - now_s > JWT_SVID_LIFE_S_MAX + JWT_SVID_SKEW_S)
         return err_denied(err, "lives longer than %d s", JWT_SVID_LIFE_S_MAX);
@@ -80,5 +81,11 @@ static bool verify(struct arena *a, str token, const struct bundles *trusted, st
 bool jwt_svid_verify(struct arena *a, str token, const struct bundles *trusted, str aud,
                      int64_t now_s, struct jwt_svid *out, struct err *err)
 {
-    return verify(a, token, trusted, aud, now_s, out, err) ? true : err_in(err, "JWT-SVID");
+    return verify(a, token, trusted, aud, false, now_s, out, err) || err_in(err, "JWT-SVID");
+}
+
+bool jwt_svid_verify_shared(struct arena *a, str token, const struct bundles *trusted, str aud,
+                            int64_t now_s, struct jwt_svid *out, struct err *err)
+{
+    return verify(a, token, trusted, aud, true, now_s, out, err) || err_in(err, "JWT-SVID");
 }

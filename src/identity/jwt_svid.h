@@ -39,3 +39,7 @@ struct jwt_svid {
  * bundle, or no such key in it. ERR_DENIED: signature, time, or audience. ERR_LIMIT: too long. */
 MUST_USE bool jwt_svid_verify(struct arena *a, str token, const struct bundles *trusted, str aud,
                               int64_t now_s, struct jwt_svid *out, struct err *err);
+/* The same for whoever asks on behalf of another (ValidateJWTSVID): aud may be one of several, as
+ * the specification has it. Whether that is safe is for the one who is addressed to say. */
+MUST_USE bool jwt_svid_verify_shared(struct arena *a, str token, const struct bundles *trusted,
+                                     str aud, int64_t now_s, struct jwt_svid *out, struct err *err);

@@ -81,11 +81,16 @@ static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
                                            STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
                                               STRF(struct msg_session, version, ID_MAX), END};
-static const struct pack_field F_OUTCOME[] = {
-    STRF(struct msg_outcome, call, ID_MAX),    U8(struct msg_outcome, status),
-    U32(struct msg_outcome, http_status),      I64(struct msg_outcome, bytes),
-    I64(struct msg_outcome, upstream_us),      STRF(struct msg_outcome, result_digest, DIGEST),
-    STRF(struct msg_outcome, error, TEXT_MAX), END};
+static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_MAX),
+                                              U8(struct msg_outcome, status),
+                                              U32(struct msg_outcome, http_status),
+                                              I64(struct msg_outcome, bytes),
+                                              I64(struct msg_outcome, rows),
+                                              I64(struct msg_outcome, tokens),
+                                              I64(struct msg_outcome, upstream_us),
+                                              STRF(struct msg_outcome, result_digest, DIGEST),
+                                              STRF(struct msg_outcome, error, TEXT_MAX),
+                                              END};
 static const struct pack_field F_CATALOG[] = {STRF(struct msg_catalog, binding, NAME_MAX_BYTES),
                                               STRF(struct msg_catalog, definitions, 0),
                                               STRF(struct msg_catalog, error, TEXT_MAX), END};
@@ -148,6 +153,10 @@ static const struct pack_field F_KEYS[] = {STRF(struct msg_keys, token_jwks, 0),
 static const struct pack_field F_SIGN_CHECKPOINT[] = {
     I64(struct msg_sign_checkpoint, size), STRF(struct msg_sign_checkpoint, root, DIGEST), END};
 
+/* people */
+static const struct pack_field F_PEOPLE_ASK[] = {
+    STRF(struct msg_people_ask, session, ID_MAX),
+    STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
 /* The built-in issuer. */
 enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
 static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
@@ -160,12 +169,26 @@ static const struct pack_field F_SIGNED_X509[] = {STRF(struct msg_signed_x509, c
 static const struct pack_field F_BUNDLE[] = {STRF(struct msg_bundle, jwks, 0),
                                              STRF(struct msg_bundle, roots, 0),
                                              I64(struct msg_bundle, sequence), END};
+static const struct pack_field F_ROTATE[] = {U8(struct msg_rotate, kind),
+                                             U8(struct msg_rotate, revoke), END};
+static const struct pack_field F_ROTATED[] = {STRF(struct msg_rotated, old_kid, ID_MAX),
+                                              STRF(struct msg_rotated, new_kid, ID_MAX),
+                                              I64(struct msg_rotated, sequence), END};
+static const struct pack_field F_TRUST[] = {
+    STRF(struct msg_trust, anchors, 0), STRF(struct msg_trust, document, 0),
+    I64(struct msg_trust, sequence), I64(struct msg_trust, refresh_s), END};
+static const struct pack_field F_SVID_WANTED[] = {
+    U32(struct msg_svid_wanted, listener), STRF(struct msg_svid_wanted, spki, SPKI_MAX), END};
+static const struct pack_field F_SVID[] = {U32(struct msg_svid, listener),
+                                           STRF(struct msg_svid, chain, 0),
+                                           I64(struct msg_svid, not_after_s), END};
 
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
     SMALL = 32 << 10,
     BUNDLE_MAX = 512 << 10,
+    TRUST_MAX = 4 << 20,
 };
 #define B(role) (1u << ROLE_##role)
 #define ANY_ROLE                                                                                   \
@@ -222,10 +245,18 @@ static const struct message TABLE[] = {
 
     {MSG_STOP_CHILD, "stop-child", B(CORE), B(RUNNER), R_PHASE, SMALL, false, F_STOP_CHILD},
 
+    /* people */
+    {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
+    {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
     {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},
     {MSG_BUNDLE, "bundle", B(KEEPER), B(CORE), R_PHASE, BUNDLE_MAX, false, F_BUNDLE},
+    {MSG_ROTATE, "rotate", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_ROTATE},
+    {MSG_ROTATED, "rotated", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_ROTATED},
+    {MSG_TRUST, "trust", B(CORE), B(EDGE), R_PHASE, TRUST_MAX, false, F_TRUST},
+    {MSG_SVID_WANTED, "svid-wanted", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_SVID_WANTED},
+    {MSG_SVID, "svid", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_SVID},
     {MSG_WORKLOAD_CONN, "workload-conn", B(CORE), B(WORKLOAD), R_PHASE, SMALL, true,
      F_WORKLOAD_CONN},
     {MSG_WORKLOAD_END, "workload-end", B(CORE), B(WORKLOAD), R_PHASE, SMALL, false, F_WORKLOAD_END},

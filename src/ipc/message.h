@@ -73,6 +73,11 @@ enum message_type {
     MSG_SIGN_X509,
     MSG_SIGNED_X509,
     MSG_BUNDLE,
+    MSG_ROTATE,
+    MSG_ROTATED,
+    MSG_TRUST,       /* core -> edge */
+    MSG_SVID_WANTED, /* edge -> core */
+    MSG_SVID,        /* core -> edge */
     /* core <-> workload: the SPIFFE Workload API */
     MSG_WORKLOAD_CONN = 100,
     MSG_WORKLOAD_END,
@@ -84,6 +89,9 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
+    /* people: portal -> core, and back */
+    MSG_PEOPLE_ASK = 130,
+    MSG_PEOPLE_ANSWER,
     /* revocation: edge -> core, runner -> core */
     MSG_CUT_DONE = 140,
     MSG_CHILD_STOPPED = 141,
@@ -308,6 +316,31 @@ struct msg_bundle {
     int64_t sequence; /* grows with every change */
 };
 
+struct msg_rotate {
+    uint8_t kind;   /* enum ca_kind (identity/ca.h) */
+    uint8_t revoke; /* 1: the old ones are taken out at once; 0: they end in their time */
+};
+struct msg_rotated {
+    str old_kid, new_kid; /* old: of the key that signed until now */
+    int64_t sequence;     /* of the bundle */
+};
+/* What an edge needs to know of the issuer: whom to let in at the TLS layer, and what to serve. */
+struct msg_trust {
+    str anchors;  /* CA certificates of all bundles in force, DER, one after another */
+    str document; /* the own bundle */
+    int64_t sequence, refresh_s;
+};
+/* The edge that serves the bundle wants its X.509-SVID renewed, for a key that it made. Whose name
+ * it gets is core's to say: spiffe://<trust domain>/ambit/bundle. */
+struct msg_svid_wanted {
+    uint32_t listener;
+    str spki;
+};
+struct msg_svid {
+    uint32_t listener;
+    str chain; /* DER, leaf first; empty: not now */
+    int64_t not_after_s;
+};
 /* ---- workload ---- */
 struct msg_workload_conn { /* with the connection's descriptor */
     int64_t conn;
@@ -358,6 +391,15 @@ struct msg_looked {
     str path;   /* of the program file; empty: none that counts */
     str sha256; /* 32 bytes, if asked for */
     str why;    /* what is missing above, and why */
+};
+
+/* ---- people ---- */
+
+/* A line of the control door (docs/formats/control.md), asked in the name of a browser's session;
+ * the answer is the door's line. */
+struct msg_people_ask {
+    str session; /* as the browser has it; empty: signed in as nobody */
+    str line;
 };
 
 /* One row of the table. */

@@ -22,7 +22,7 @@ struct list_of {
 struct fields {
     str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
         child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
-        owner, policy, reason, receipt, result, software, state, status, task, tool, type;
+        owner, policy, reason, receipt, request, result, software, state, status, task, tool, type;
     struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
         recovered, time, version;
     struct list_of parents, policies;
@@ -76,6 +76,7 @@ static const struct {
     F(TEXT, "reason", reason),
     F(TEXT, "receipt", receipt),
     F(NUMBER, "recovered", recovered),
+    F(TEXT, "request", request),
     F(TEXT, "result", result),
     F(TEXT, "software", software),
     F(TEXT, "state", state),
@@ -353,6 +354,31 @@ str record_operator_change(struct buf *out, const struct record_operator_change 
 {
     struct fields f = {.name = r->name, .key = r->key, .state = r->state, .by = r->by};
     return put(out, S("operator_change"), r->time_ms, &f);
+}
+
+str record_person_event(struct buf *out, const struct record_person_event *r)
+{
+    struct fields f = {.name = r->name,
+                       .state = r->state,
+                       .method = r->method,
+                       .key = r->key,
+                       .by = r->by,
+                       .reason = r->reason};
+    return put(out, S("person_event"), r->time_ms, &f);
+}
+
+str record_consent(struct buf *out, const struct record_consent *r)
+{
+    struct fields f = {.request = r->id,
+                       .owner = r->owner,
+                       .agent = r->agent,
+                       .decision = r->decision,
+                       .method = r->method,
+                       .digest = r->digest,
+                       .assertion = r->assertion};
+    if (r->policy.digest.n || r->policy.ids_n)
+        set_policy(&f, &r->policy);
+    return put(out, S("consent"), r->time_ms, &f);
 }
 
 str record_secret_set(struct buf *out, const struct record_secret_set *r)

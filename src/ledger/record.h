@@ -218,6 +218,31 @@ struct record_operator_change {
 };
 str record_operator_change(struct buf *out, const struct record_operator_change *r);
 
+/* What happens to people at the portal. */
+struct record_person_event {
+    int64_t time_ms;
+    str name;   /* of the configuration; empty: nobody known (a failure) */
+    str state;  /* invited | enrolled | signed_in | signed_out | failed | revoked */
+    str method; /* passkey | oidc; optional */
+    str key;    /* digest of the passkey's public key; optional */
+    str by;     /* who did it, where that is another; optional */
+    str reason; /* short code, of a failure; optional */
+};
+str record_person_event(struct buf *out, const struct record_person_event *r);
+
+/* An owner consents to a task that a client asked for, or declines. */
+struct record_consent {
+    int64_t time_ms;
+    str id; /* of the request */
+    str owner, agent;
+    str decision; /* consented | declined */
+    str method;   /* passkey | oidc */
+    str digest;   /* of the statement that was signed, which holds a nonce */
+    str assertion; /* the passkey's signature, base64url; optional */
+    struct record_policy policy; /* optional when ids_n and digest are empty */
+};
+str record_consent(struct buf *out, const struct record_consent *r);
+
 struct record_secret_set {
     int64_t time_ms;
     str name; /* never more than the name */

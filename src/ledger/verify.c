@@ -282,6 +282,8 @@ static const struct type {
     {"pin_change", on_other, {"binding", "tool", "state"}},
     {"policy_load", on_other, {"policy", "policy_version"}},
     {"operator_change", on_other, {"name", "state", "by"}},
+    {"person_event", on_other, {"state"}},
+    {"consent", on_other, {"request", "owner", "agent", "decision", "method", "digest"}},
     {"secret_set", on_other, {"name", "by"}},
     {"start", on_other, {"software", "recovered"}},
     {"revocation", on_other, {"receipt", "kind", "name", "by"}},

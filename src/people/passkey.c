@@ -82,6 +82,13 @@ bool passkey_asserted(const struct relying_party *rp, const struct cose_key *key
     return true;
 }
 
+str passkey_amr(str authn_data)
+{
+    enum { FLAGS_AT = 32, BACKUP_ELIGIBLE = 1 << 3 };
+    bool copied = authn_data.n > FLAGS_AT && authn_data.p[FLAGS_AT] & BACKUP_ELIGIBLE;
+    return copied ? S("swk user") : S("hwk user");
+}
+
 bool evidence_check(const struct relying_party *rp, const struct evidence *e, struct err *err)
 {
     struct hash challenge = statement_challenge(e->statement);

@@ -28,6 +28,10 @@ MUST_USE bool passkey_asserted(const struct relying_party *rp, const struct cose
                                uint32_t counter, str challenge, const struct assertion *as,
                                uint32_t *counter_out, struct err *err);
 
+/* How the person was verified, as RFC 8176 values: "hwk user" for a key that stays in its device,
+ * "swk user" for one that may be copied. Of authenticator data that was checked. */
+str passkey_amr(str authn_data);
+
 /* The challenge that stands for a statement. */
 static inline struct hash statement_challenge(str statement)
 {

@@ -138,8 +138,8 @@ void people_fini(struct people *p)
 
 static bool session_is_over(const struct person_session *s, int64_t now_ms)
 {
-    return now_ms < s->created_ms || now_ms - s->created_ms >= SESSION_LIFE_MS ||
-           now_ms - s->used_ms >= SESSION_IDLE_MS;
+    return now_ms < s->created_ms || now_ms - s->created_ms >= SIGNED_IN_LIFE_MS ||
+           now_ms - s->used_ms >= SIGNED_IN_IDLE_MS;
 }
 
 static void drop_ceremony(struct people *p, struct ceremony *c)

@@ -7,7 +7,7 @@
  * There are no passwords. What a browser holds (a session, a link, a ceremony) is 256 random bits
  * that are never stored: memory and store have their SHA-256 only. A ceremony is one challenge, for
  * one purpose, used once, within CEREMONY_LIFE_MS. A session is bound to how the person signed in
- * and lives SESSION_LIFE_MS at most, SESSION_IDLE_MS without use.
+ * and lives SIGNED_IN_LIFE_MS at most, SIGNED_IN_IDLE_MS without use.
  *
  * struct people is core's memory; the store is the truth. The functions here judge and prepare;
  * the caller writes (store/schema.h), and on commit calls the function that makes it so in memory.
@@ -20,8 +20,8 @@
 #include "store/read.h"
 
 enum {
-    SESSION_IDLE_MS = 30 * 60 * 1000,
-    SESSION_LIFE_MS = 12 * 3600 * 1000,
+    SIGNED_IN_IDLE_MS = 30 * 60 * 1000,
+    SIGNED_IN_LIFE_MS = 12 * 3600 * 1000,
     SESSION_STORE_MS = 60 * 1000, /* how stale the stored time of last use may be */
     SESSIONS_PER_PERSON_MAX = 32,
     PASSKEYS_PER_PERSON_MAX = 16,

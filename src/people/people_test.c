@@ -213,15 +213,15 @@ static void test_sessions(void **state)
     assert_null(people_session(&f.p, base64url_dup(&f.a, hash_str(&s->hash)), NOW));
     /* Use keeps it alive, but not for ever. */
     int64_t t = NOW;
-    while (t - NOW < SESSION_LIFE_MS) {
+    while (t - NOW < SIGNED_IN_LIFE_MS) {
         assert_ptr_equal(people_session(&f.p, bearer_str(&id), t), s);
-        t += SESSION_IDLE_MS - 1;
+        t += SIGNED_IN_IDLE_MS - 1;
     }
     assert_null(people_session(&f.p, bearer_str(&id), t));
     assert_true(people_session_new(&f.p, &f.persons[0], SIGN_IN_OIDC, S("pwd"), (str){0}, NOW, NOW,
                                    &id, &s, &f.err));
     people_add_session(&f.p, s);
-    assert_null(people_session(&f.p, bearer_str(&id), NOW + SESSION_IDLE_MS));
+    assert_null(people_session(&f.p, bearer_str(&id), NOW + SIGNED_IN_IDLE_MS));
     assert_int_equal(people_sessions_of(&f.p, &f.persons[0]), 0);
     fix_fini(&f);
 }

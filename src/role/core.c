@@ -159,6 +159,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_outcome outcome;
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
+        struct msg_svid_wanted svid_wanted;
         struct msg_empty empty;
     } m = {0};
     struct err err;
@@ -187,6 +188,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_CONN_CLOSED:
             core_agents_conn_closed(c, life, m.closed.conn);
+            break;
+        case MSG_SVID_WANTED:
+            ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);
@@ -239,6 +243,14 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
         role_kill_peer(chan, &err);
 }
 
+static void on_workload_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                                str payload)
+{
+    struct err err;
+    if (!core_on_workload(c, type, id, payload, &err))
+        role_kill_peer(chan, &err);
+}
+
 static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
 {
     struct msg_looked m;
@@ -260,6 +272,10 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_WORKLOAD)
+        on_workload_message(c, chan, type, id, payload);
+    else if (peer == ROLE_PORTAL)
+        core_portal_message(c, chan, type, id, payload);
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
 }
@@ -272,12 +288,17 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+    } else if (peer == ROLE_PORTAL) {
+        core_portal_peer(c, chan);
     } else if (peer == ROLE_WITNESS) {
         c->witness = chan;
+    } else if (peer == ROLE_WORKLOAD) {
+        core_workload_peer(c, chan);
     } else if (peer == ROLE_EDGE) {
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
             if (!c->edges[i].life) {
-                c->edges[i] = (struct core_edge){++c->lives, index, chan};
+                c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
+                core_send_trust(c, chan);
                 core_discover(c, c->lives);
                 return;
             }
@@ -295,8 +316,12 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+    } else if (peer == ROLE_PORTAL && c->portal == chan) {
+        core_portal_peer(c, NULL);
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
+    } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
+        core_workload_lost(c);
     } else if (peer == ROLE_EDGE) {
         uint32_t life = life_of(c, chan);
         for (size_t i = 0; i < CORE_EDGES_MAX; i++)
@@ -334,6 +359,7 @@ static void on_tick(void *owner)
     struct core *c = owner;
     c->ticks++;
     gate_tick(&c->gate, clock_wall_ms());
+    core_portal_tick(c, clock_wall_ms());
     attest_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
@@ -437,6 +463,8 @@ static bool listen_all(struct core *c, struct err *err)
             return false;
         if (l->kind == LISTENER_AGENT && !core_agents_listen(c, l->fd, err))
             return false;
+        if (l->kind == LISTENER_WORKLOAD && !core_workload_listen(c, l->fd, err))
+            return false;
         if (l->kind == LISTENER_LAUNCH && !core_launch_listen(c, l->fd, err))
             return false;
     }
@@ -463,7 +491,7 @@ static bool start_gate(struct core *c, struct err *err)
     c->gate.trust = trust_new(&c->env->conf);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
            secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
-           load_policies(c, err) && gate_restore(&c->gate, err) &&
+           load_policies(c, err) && gate_restore(&c->gate, err) && core_portal_load(c, err) &&
            admin_init(&c->admin, &c->gate, &out, c->env->setup.own_uid, err) &&
            watch_new(c->env->loop, store_notify_fd(c->gate.store), WATCH_READ, on_store, c,
                      &c->store_watch, err) &&
@@ -483,6 +511,7 @@ static void *start(struct role_env *env, struct err *err)
         return NULL;
     }
     timer_start(&c->tick, env->loop, TICK_MS, on_tick, c);
+    core_portal_begin(c);
     return c;
 }
 

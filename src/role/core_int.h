@@ -16,6 +16,7 @@ struct core_edge {
     uint32_t life; /* the number the gate knows it by; 0: free slot */
     uint32_t index;
     struct chan *chan;
+    uint32_t svid_waits; /* core_identity.c: listeners that have asked for a certificate, 1 << n */
 };
 
 /* The own trust bundle, as the keeper gave it last; empty until then. */
@@ -49,7 +50,11 @@ struct core {
     struct map agent_conns;    /* decimal conn number -> struct agent_conn */
     struct map workload_conns; /* decimal conn number -> struct workload_peer */
     struct listener *launch, *workload_listener;
+    uint64_t workload_life; /* which workload role it is */
+    size_t workload_asks;   /* under way */
     struct map people; /* decimal conn number -> struct person_conn */
+    struct chan *portal;
+    struct map portal_asks; /* decimal conn number -> struct portal_ask */
     uint64_t next_conn;
     size_t next_edge;
     uint64_t checkpoints;
@@ -79,6 +84,14 @@ void core_signings_fail(struct core *c);                       /* the keeper is 
 MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err *err);
 MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
 
+/* core_identity.c: the own bundle, for edges and others */
+#define CORE_BUNDLE_PATH "/ambit/bundle"  /* of the SPIFFE ID of a bundle endpoint */
+void core_bundle_changed(struct core *c); /* c->bundle is new: tells whoever must know */
+void core_send_trust(struct core *c, struct chan *edge);
+/* False: the edge has no such listener, or asks too often. */
+MUST_USE bool core_on_svid_wanted(struct core *c, uint32_t life, const struct msg_svid_wanted *m,
+                                  struct err *err);
+
 /* core_ledger.c: checkpoints, signed by the keeper */
 void core_publish_later(struct core *c);
 void core_on_checkpoint(struct core *c, str note);
@@ -89,10 +102,29 @@ void core_publishing_fails(struct core *c); /* the keeper is gone */
 MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);
 void core_reply(void *ctx, uint64_t conn, str line);
 
+/* core_portal.c: what browsers ask, through the portal */
+MUST_USE bool core_portal_load(struct core *c, struct err *err);
+void core_portal_begin(struct core *c); /* the first link, if nobody has a passkey */
+void core_portal_tick(struct core *c, int64_t now_ms);
+void core_portal_peer(struct core *c, struct chan *chan); /* NULL: it is gone */
+void core_portal_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                         str payload);
+/* False: no question of the portal has that number. */
+bool core_portal_reply(struct core *c, uint64_t conn, str line);
+
 /* core_agents.c: the agent socket, attested by the kernel */
 MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);
 void core_agents_edge_lost(struct core *c, uint32_t life);
 void core_agents_conn_closed(struct core *c, uint32_t life, int64_t conn); /* as an edge says it */
+
+/* core_workload.c: the socket of the SPIFFE Workload API, and what the workload role asks */
+MUST_USE bool core_workload_listen(struct core *c, int fd, struct err *err);
+void core_workload_bundles(struct core *c); /* all that there are, to the role */
+void core_workload_peer(struct core *c, struct chan *chan);
+void core_workload_lost(struct core *c);
+/* False: the role broke the rules. */
+MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str payload,
+                               struct err *err);
 
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);

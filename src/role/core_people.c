@@ -90,4 +90,6 @@ void core_reply(void *ctx, uint64_t conn, str line)
     struct person_conn *p = map_get(&c->people, key_of(conn, room));
     if (p)
         conn_write(p->conn, line);
+    else
+        (void)core_portal_reply(c, conn, line);
 }

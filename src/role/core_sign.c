@@ -140,5 +140,6 @@ bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err)
     keep(&c->bundle.jwks, m->jwks);
     keep(&c->bundle.roots, m->roots);
     c->bundle.sequence = m->sequence;
+    core_bundle_changed(c);
     return true;
 }

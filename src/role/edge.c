@@ -8,6 +8,7 @@
 #include "door/mcp_door.h"
 #include "http/url.h"
 #include "net/chan.h"
+#include "role/edge_trust.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ struct edge {
     struct role_env *env;
     struct mcp_door *door;
     struct upstream *upstreams;
+    struct edge_trust *trust;
     struct chan *core, *keeper;
     struct listener *listeners[EDGE_LISTENERS_MAX];
     uint32_t listener_index[EDGE_LISTENERS_MAX];
@@ -43,9 +45,10 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
 {
     struct edge *e = state;
     (void)index;
-    if (peer == ROLE_CORE)
+    if (peer == ROLE_CORE) {
         e->core = chan;
-    else if (peer == ROLE_KEEPER) {
+        edge_trust_core(e->trust, chan);
+    } else if (peer == ROLE_KEEPER) {
         e->keeper = chan;
         chan_wipe_after_use(chan); /* credentials arrive here */
     }
@@ -69,6 +72,7 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
     (void)index;
     if (peer == ROLE_CORE && e->core == chan) {
         e->core = NULL;
+        edge_trust_core(e->trust, NULL);
         forget_metrics(e);
     } else if (peer == ROLE_KEEPER && e->keeper == chan) {
         e->keeper = NULL;
@@ -178,6 +182,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         ok = message_unpack(MSG_METRICS_ANSWER, payload, &m, &err);
         if (ok)
             on_metrics_answer(e, id, m.text);
+    } else if ((type == MSG_TRUST || type == MSG_SVID) && peer == ROLE_CORE) {
+        ok = edge_trust_message(e->trust, type, payload, &err);
     } else {
         ok = mcp_door_message(e->door, peer, type, id, payload, &err);
     }
@@ -204,20 +210,36 @@ static void on_metrics_conn(void *owner, struct conn *conn)
     http_serve(&o, conn, 0);
 }
 
-/* The run of (listener index, cert, key, client CA) that the supervisor read. */
-static bool tls_of(struct edge *e, uint32_t index, struct tls **out, struct err *err)
+/* The run of (listener index, cert, key, client CA) that the supervisor read; false: no TLS. */
+static bool tls_files(struct edge *e, uint32_t index, struct tls_server_opts *out)
 {
     str run = e->env->setup.tls, number, cert, key, ca;
     bool bad = false;
     uint64_t n;
-    *out = NULL;
     while (unpack_str(&run, &number, &bad) && unpack_str(&run, &cert, &bad) &&
            unpack_str(&run, &key, &bad) && unpack_str(&run, &ca, &bad))
         if (str_to_u64(number, &n) && n == index) {
-            struct tls_server_opts o = {.cert_pem = cert, .key_pem = key, .client_ca_pem = ca};
-            return tls_server_new(&o, out, err);
+            *out = (struct tls_server_opts){.cert_pem = cert, .key_pem = key, .client_ca_pem = ca};
+            return true;
         }
-    return true;
+    return false;
+}
+
+static bool tls_of(struct edge *e, uint32_t index, struct tls **out, struct err *err)
+{
+    struct tls_server_opts o;
+    *out = NULL;
+    return !tls_files(e, index, &o) || tls_server_new(&o, out, err);
+}
+
+/* One that cannot be served before core has spoken. */
+static void listen_later(struct edge *e, const struct role_listener *l, void **owner)
+{
+    struct listen_opts o = {
+        .conns_max = e->env->conf.connections_max, .on_conn = on_door_conn, .owner = owner};
+    struct tls_server_opts files = {0};
+    (void)tls_files(e, l->index, &files);
+    edge_trust_listen(e->trust, l->index, l->fd, &o, files.cert_pem, files.key_pem);
 }
 
 static bool listen_on(struct edge *e, const struct role_listener *l, struct err *err)
@@ -228,6 +250,10 @@ static bool listen_on(struct edge *e, const struct role_listener *l, struct err 
     owner[1] = (void *)(uintptr_t)l->index;
     if (e->listeners_n == EDGE_LISTENERS_MAX)
         return err_limit(err, "at most %d listeners", EDGE_LISTENERS_MAX);
+    if (l->kind == LISTENER_DOOR && edge_trust_wants(&e->env->conf.listeners[l->index])) {
+        listen_later(e, l, owner);
+        return true;
+    }
     if (l->kind == LISTENER_DOOR && !tls_of(e, l->index, &tls, err))
         return err_in(err, "listener %u", l->index);
     struct listen_opts o = {.conns_max = e->env->conf.connections_max,
@@ -313,6 +339,7 @@ static void *start(struct role_env *env, struct err *err)
     if (!e)
         abort();
     e->env = env;
+    e->trust = edge_trust_new(env);
     if (!make_upstreams(e, err)) {
         free(e);
         return NULL;
@@ -348,6 +375,7 @@ static void on_drain(void *state)
     for (size_t i = 0; i < e->listeners_n; i++)
         listener_close(e->listeners[i]);
     e->listeners_n = 0;
+    edge_trust_drain(e->trust);
     mcp_door_drain(e->door);
     e->drain_from_ms = loop_now_ms(e->env->loop);
     drain_step(e);

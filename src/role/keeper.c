@@ -172,6 +172,23 @@ static void on_sign_x509(struct keeper *k, enum role peer, struct chan *chan, ui
     answer(k, chan, MSG_NOT_SIGNED, id, false, NULL, &err);
 }
 
+static void on_rotate(struct keeper *k, enum role peer, struct chan *chan, uint64_t id, str payload)
+{
+    struct msg_rotate m;
+    struct msg_rotated done;
+    struct err err = {0};
+    if (!message_unpack(MSG_ROTATE, payload, &m, &err) ||
+        !keeper_rotate(&k->keys, &m, clock_wall_ms() / 1000, &done, &err)) {
+        answer(k, chan, MSG_NOT_SIGNED, id, false, NULL, &err);
+        return;
+    }
+    log_info(m.revoke ? "keys were revoked" : "a key was rotated",
+             LOG_STR("kind", str_z(ca_kind_name((enum ca_kind)m.kind))),
+             LOG_NUM("sequence", done.sequence));
+    publish(k);
+    role_send(chan, MSG_ROTATED, id, &done);
+}
+
 static void on_sign_checkpoint(struct keeper *k, enum role peer, struct chan *chan, uint64_t id,
                                str payload)
 {
@@ -223,6 +240,7 @@ static const struct {
     {MSG_RELEASE, on_release},
     {MSG_SIGN_JWT, on_sign_jwt},
     {MSG_SIGN_X509, on_sign_x509},
+    {MSG_ROTATE, on_rotate},
     {MSG_SIGN_CHECKPOINT, on_sign_checkpoint},
     {MSG_SECRETS_CHANGED, on_secrets_changed},
 };

@@ -92,6 +92,35 @@ bool keeper_tend(struct keeper_keys *k, int64_t now_s, struct err *err)
     return true;
 }
 
+static str newest_kid(const struct keeper_keys *k, enum ca_kind kind)
+{
+    const struct ca *ca = keyring_ca(k->ring);
+    for (unsigned i = ca->n; i > 0; i--)
+        if (ca->keys[i - 1].kind == kind)
+            return keyring_kid(k->ring, ca->keys[i - 1].id);
+    return (str){0};
+}
+
+bool keeper_rotate(struct keeper_keys *k, const struct msg_rotate *ask, int64_t now_s,
+                   struct msg_rotated *out, struct err *err)
+{
+    const struct keyring_disk disk = {k, save_ring};
+    enum ca_kind kind = (enum ca_kind)ask->kind;
+    struct keyring_key old;
+    if (ask->kind >= CA_KINDS)
+        return err_input(err, "no such kind of key");
+    bool had = keyring_current(k->ring, kind, now_s, &old);
+    struct key_id old_kid = had ? key_id(old.key) : (struct key_id){0};
+    if (!(ask->revoke ? keyring_revoke : keyring_rotate)(k->ring, kind, now_s, &disk, err))
+        return false;
+    k->unpublished = true;
+    k->replaced = old_kid;
+    *out = (struct msg_rotated){.old_kid = had ? key_id_str(&k->replaced) : (str){0},
+                                .new_kid = newest_kid(k, kind),
+                                .sequence = keyring_ca(k->ring)->sequence};
+    return true;
+}
+
 static bool load_ring(struct keeper_keys *k, const struct conf *c, struct err *err)
 {
     struct secret *s;

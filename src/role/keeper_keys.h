@@ -17,7 +17,8 @@ struct keeper_keys {
     str origin, trust_domain; /* borrowed from the configuration */
     struct buf issuer;        /* `iss` of tokens: https:// and the trust domain */
     struct buf checkpoint_vkey;
-    bool unpublished; /* the ring has changed: tell core before anything is signed with it */
+    bool unpublished;       /* the ring has changed: tell core before anything is signed with it */
+    struct key_id replaced; /* by the last keeper_rotate */
     uint64_t last_size;
     struct hash last_root;
     bool has_last;
@@ -30,6 +31,9 @@ void keeper_keys_close(struct keeper_keys *k);
 struct ca_conf keeper_lives(const struct conf *c);
 /* Makes, retires and forgets what is due. False: try again soon. */
 MUST_USE bool keeper_tend(struct keeper_keys *k, int64_t now_s, struct err *err);
+/* keyring_rotate or keyring_revoke, at a person's wish. Strings of *out are borrowed from k. */
+MUST_USE bool keeper_rotate(struct keeper_keys *k, const struct msg_rotate *ask, int64_t now_s,
+                            struct msg_rotated *out, struct err *err);
 /* ERR_DENIED: an earlier checkpoint says otherwise about this size, or this size is smaller than
  * the largest one signed (a ledger never shrinks). Signing the very same one again is fine. The
  * largest is on disk before its signature leaves. */

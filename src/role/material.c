@@ -46,6 +46,15 @@ static bool gather_listener_tls(struct material *m, struct err *err)
     return true;
 }
 
+static bool gather_portal_tls(struct material *m, struct err *err)
+{
+    const struct conf_portal *p = &m->conf->portal;
+    return !p->cert_file.n ||
+           (pack_file(&m->portal_tls, p->cert_file, false, err) &&
+            pack_file(&m->portal_tls, p->key_file, true, err)) ||
+           err_in(err, "TLS of the portal");
+}
+
 static bool gather_system_roots(struct material *m, struct err *err)
 {
     for (size_t i = 0; i < sizeof SYSTEM_ROOTS / sizeof SYSTEM_ROOTS[0]; i++) {
@@ -124,7 +133,7 @@ bool material_gather(struct arena *a, const struct conf *c, str config_text, str
     rand_bytes(out->keeper_key, sizeof out->keeper_key);
     rand_bytes(out->runner_key, sizeof out->runner_key);
     gather_policies(out);
-    return gather_listener_tls(out, err) && gather_upstreams(out, err) &&
+    return gather_listener_tls(out, err) && gather_portal_tls(out, err) && gather_upstreams(out, err) &&
            secrets_environment_key(&out->seal_key, err);
 }
 
@@ -163,6 +172,8 @@ void material_setup(const struct material *m, enum role role, uint32_t index, st
         out->runner_socket = m->runner_socket;
     if (keeper)
         out->seal_key = secret_str(m->seal_key);
+    if (role == ROLE_PORTAL)
+        out->tls = buf_str(&m->portal_tls);
     if (edge) {
         out->addresses = buf_str(&m->addresses);
         out->tls = buf_str(&m->tls);
@@ -174,6 +185,7 @@ void material_fini(struct material *m)
 {
     buf_fini(&m->addresses);
     buf_wipe(&m->tls);
+    buf_wipe(&m->portal_tls);
     buf_wipe(&m->upstream_tls);
     crypto_wipe(m->keeper_key, sizeof m->keeper_key);
     crypto_wipe(m->runner_key, sizeof m->runner_key);

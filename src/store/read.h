@@ -99,9 +99,10 @@ MUST_USE bool store_read_sessions(struct store_view *v, store_session_fn *each, 
                                   struct err *err);
 MUST_USE bool store_read_invites(struct store_view *v, store_invite_fn *each, void *arg,
                                  struct err *err);
-/* ERR_NOTFOUND: nobody signed it with a passkey. */
-MUST_USE bool store_read_evidence(struct store_view *v, struct arena *a, str id,
-                                  struct store_evidence *out, struct err *err);
+typedef bool store_evidence_fn(void *arg, const struct store_evidence *row);
+/* All who signed this decision, by time. */
+MUST_USE bool store_read_evidence(struct store_view *v, str id, store_evidence_fn *each, void *arg,
+                                  struct err *err);
 
 /* Revocation. */
 typedef bool store_lease_fn(void *arg, const struct store_lease *row);

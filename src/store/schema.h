@@ -266,7 +266,7 @@ void store_invite_use(struct store_txn *t, str hash, int64_t now_ms);
 void store_person_revoke(struct store_txn *t, str person);
 /* Sessions made or last used before, invites that ended before. */
 void store_people_sweep(struct store_txn *t, int64_t created_ms, int64_t used_ms, int64_t now_ms);
-/* Guard: none of that id yet. */
+/* Guard: none of that id by that person yet. */
 void store_evidence_insert(struct store_txn *t, const struct store_evidence *row);
 
 /* ---- revocation (store_revoke.c) ---- */

@@ -17,9 +17,10 @@ const char STORE_PEOPLE_TABLES[] =
     "  made_by TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL)"
     "  STRICT, WITHOUT ROWID;"
     "CREATE TABLE evidence("
-    "  id TEXT PRIMARY KEY NOT NULL, person TEXT NOT NULL, statement TEXT NOT NULL,"
+    "  id TEXT NOT NULL, person TEXT NOT NULL, statement TEXT NOT NULL,"
     "  public_key BLOB NOT NULL, credential BLOB NOT NULL, authenticator_data BLOB NOT NULL,"
-    "  client_data BLOB NOT NULL, signature BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;";
+    "  client_data BLOB NOT NULL, signature BLOB NOT NULL, at_ms INTEGER NOT NULL,"
+    "  PRIMARY KEY(id, person)) STRICT;";
 
 /* ---- steps ---- */
 
@@ -166,37 +167,33 @@ bool store_read_invites(struct store_view *v, store_invite_fn *each, void *arg, 
 }
 
 struct evidence_walk {
-    struct arena *a;
-    struct store_evidence *out;
-    bool found;
+    store_evidence_fn *each;
+    void *arg;
 };
 
 static bool on_evidence(void *ctx, sqlite3_stmt *st)
 {
     struct evidence_walk *w = ctx;
-    str *fields[] = {&w->out->id,          &w->out->person,     &w->out->statement,
-                     &w->out->public_key,  &w->out->credential, &w->out->authn_data,
-                     &w->out->client_data, &w->out->signature};
-    for (int i = 0; i < 8; i++)
-        *fields[i] = str_dup(w->a, store_column(st, i));
-    w->out->at_ms = sqlite3_column_int64(st, 8);
-    w->found = true;
-    return false;
+    struct store_evidence row = {.id = store_column(st, 0),
+                                 .person = store_column(st, 1),
+                                 .statement = store_column(st, 2),
+                                 .public_key = store_column(st, 3),
+                                 .credential = store_column(st, 4),
+                                 .authn_data = store_column(st, 5),
+                                 .client_data = store_column(st, 6),
+                                 .signature = store_column(st, 7),
+                                 .at_ms = sqlite3_column_int64(st, 8)};
+    return w->each(w->arg, &row);
 }
 
-bool store_read_evidence(struct store_view *v, struct arena *a, str id, struct store_evidence *out,
+bool store_read_evidence(struct store_view *v, str id, store_evidence_fn *each, void *arg,
                          struct err *err)
 {
-    struct store_evidence row = {0};
-    struct evidence_walk w = {a, &row, false};
+    struct evidence_walk w = {each, arg};
     struct store_param p[] = {STORE_STR(id)};
-    if (!store_walk(v,
-                    "SELECT id, person, statement, public_key, credential, authenticator_data,"
-                    " client_data, signature, at_ms FROM evidence WHERE id = ?1",
-                    p, 1, on_evidence, &w, err))
-        return false;
-    if (!w.found)
-        return err_notfound(err, "no passkey signed %.*s", STR(str_take(id, 64)));
-    *out = row;
-    return true;
+    return store_walk(v,
+                      "SELECT id, person, statement, public_key, credential, authenticator_data,"
+                      " client_data, signature, at_ms FROM evidence WHERE id = ?1"
+                      " ORDER BY at_ms, person",
+                      p, 1, on_evidence, &w, err);
 }

@@ -20,7 +20,9 @@ bool grant_operation_check(str operation, struct err *err)
 bool grant_members_known(const json *v, const char *const *names, const char *what, struct err *err)
 {
     str name;
-    for (struct json_iter it = json_iter(v); json_next(&it, &name, NULL);) {
+    const json *member;
+    for (struct json_iter it = json_iter(v);
+         json_type(v) == JSON_OBJECT && json_next(&it, &name, &member);) {
         const char *const *n = names;
         while (*n && !str_eq(name, str_z(*n)))
             n++;

@@ -77,6 +77,11 @@ MESSAGES = {
     "SIGN_X509": (91, [("spiffe_id", "s"), ("spki", "s"), ("life_s", "q")]),
     "SIGNED_X509": (92, [("chain", "s"), ("not_after_s", "q")]),
     "BUNDLE": (93, [("jwks", "s"), ("roots", "s"), ("sequence", "q")]),
+    "ROTATE": (94, [("kind", "B"), ("revoke", "B")]),
+    "ROTATED": (95, [("old_kid", "s"), ("new_kid", "s"), ("sequence", "q")]),
+    "TRUST": (96, [("anchors", "s"), ("document", "s"), ("sequence", "q"), ("refresh_s", "q")]),
+    "SVID_WANTED": (97, [("listener", "I"), ("spki", "s")]),
+    "SVID": (98, [("listener", "I"), ("chain", "s"), ("not_after_s", "q")]),
 }
 NAMES = {number: name for name, (number, _) in MESSAGES.items()}
 PROOF_NONE, PROOF_TOKEN, PROOF_CONN = 0, 1, 2
