@@ -82,10 +82,10 @@ def test_rotation_leaves_no_gap(house, client, tmp_path):
     g = house({"x509Life": "10s", "caLife": "60s", "refreshHint": "1s"}, desk=ME)
     peer = g.peer(client)
     seen = [peer.ok("x509")]
-    for _ in range(3):
+    for _ in range(2):
         seen.append(peer.ok("wait"))
         verify(tmp_path, seen[-1], peer.ok("bundles")["x509"][DOMAIN])  # openssl looks at the clock, too
-    assert len({svid["chain"] for svid in seen}) == len({svid["key"] for svid in seen}) == 4
+    assert len({svid["chain"] for svid in seen}) == len({svid["key"] for svid in seen}) == 3
     assert len({svid["id"] for svid in seen}) == 1
 
 
@@ -124,6 +124,7 @@ def test_jwcrypto_and_jose_verify_a_jwt_svid(house, node):
     assert "unexpected \"aud\"" in done.stderr
 
 
+@pytest.mark.heavy
 def test_keys_of_tokens_rotate_before_they_are_used(house):
     g = house({"x509Life": "10s", "jwtLife": "10s", "caLife": "40s", "refreshHint": "1s"}, desk=ME)
     peer = g.peer("go-spiffe")
