@@ -43,6 +43,7 @@ enum {
     TASK_OPERATIONS_MAX = 256,
     TASK_PURPOSE_BYTES_MAX = 1000,
     TASK_TOKEN_MS_MAX = 300 * 1000,
+    TASK_TOKEN_HIGH_MS_MAX = 60 * 1000, /* of one that opens high-impact operations */
     TXN_TOKEN_MS_MAX = 120 * 1000,
     TASK_LIFE_MS_MAX = 7 * 24 * 3600 * 1000,
     HOLD_LIFE_MS = 15 * 60 * 1000,

@@ -14,6 +14,7 @@
  * connections that core itself attested; every id it names must belong to it. */
 #pragma once
 #include "call/catalog.h"
+#include "call/dpop.h"
 #include "call/policy.h"
 #include "crypto/jwt.h"
 #include "crypto/secret.h"
@@ -79,6 +80,7 @@ struct live_call {
 
 struct gate_counts {
     uint64_t allowed, held, denied, refused_input, unauthenticated, outcomes[OUTCOME_COUNT];
+    uint64_t tokens; /* issued at the token endpoint */
 };
 
 struct gate {
@@ -97,6 +99,7 @@ struct gate {
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust; /* what proves an agent; owned */
     struct people people;
+    struct oauth *oauth;             /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;
@@ -120,11 +123,29 @@ void gate_edge_lost(struct gate *g, uint32_t edge);
 void gate_tick(struct gate *g, int64_t now_ms);
 
 /* ---- who asks (identify.c) ---- */
+/* What a client that could not be identified is told (RFC 6750 section 3, RFC 9449 section 7.1). */
+struct challenge {
+    str error; /* of a static string; empty: it showed nothing */
+    bool dpop; /* by this scheme */
+    struct dpop_nonce nonce;
+};
 struct caller {
     struct task *task;
     const struct attested *attested; /* NULL: by token */
     str instance;
+    /* A token that was exchanged for less than its task has: only these, sorted; borrowed for this
+     * request. */
+    bool narrowed;
+    const str *operations;
+    size_t operations_n;
+    struct challenge challenge; /* when nobody could be identified */
 };
+/* False for an operation that the task may have and this token leaves out. */
+bool caller_may_use(const struct caller *c, str operation);
+/* Answers a request whose caller is not identified. */
+void gate_answer_unidentified(struct gate *g, uint32_t edge, uint64_t request,
+                              enum refusal_kind kind, const struct caller *c,
+                              const struct err *err);
 /* On failure *kind tells the edge what to answer. A task that is over is a REFUSAL_DENIED with *out
  * filled in, so that it can be recorded. */
 MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *proof,
@@ -135,8 +156,26 @@ void gate_conn_closed(struct gate *g, int64_t conn);
 /* As an edge says it: of connections that it was given, nothing otherwise. */
 void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
-/* The keys have changed: tokens that were verified are verified again. */
+/* Every token is verified anew at its next use: the keys have changed. */
 void gate_tokens_forget(struct gate *g);
+
+/* A task token that somebody shows without using it: to exchange, ask about, or revoke it. Whether
+ * the one who shows it holds it, and whether the task lives, is for the caller to judge. Results
+ * live in the arena. */
+struct token_facts {
+    struct task *task;
+    const json *claims;
+    str jti, aud;
+    int64_t exp_ms;
+    bool dpop; /* bound to a DPoP key */
+    bool narrowed;
+    const str *operations; /* when narrowed */
+    size_t operations_n;
+};
+MUST_USE bool gate_token_read(struct gate *g, struct arena *a, str token, int64_t now_ms,
+                              struct token_facts *out, struct err *err);
+/* It is verified anew at its next use. */
+void gate_token_drop(struct gate *g, str token);
 
 /* ---- state (restore.c) ---- */
 MUST_USE bool gate_restore(struct gate *g, struct err *err);

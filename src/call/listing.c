@@ -18,22 +18,21 @@ static bool is_listed(const struct catalog_tool *t, const struct task *task, str
 void gate_list(struct gate *g, uint32_t edge, uint64_t request, const struct msg_list *m)
 {
     ARENA_SCOPE struct arena a = {0};
-    struct caller who;
+    struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
     if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err)) {
-        struct msg_refused no = {
-            .kind = (uint8_t)kind, .text = str_z(err.text), .policies = S("[]")};
-        g->out.to_edge(g->out.ctx, edge, MSG_REFUSED, request, &no);
+        gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
     size_t n;
     struct catalog_tool **all = catalog_sorted(&g->catalog, &a, &n);
     struct buf run = {.max = HTTP_ANSWER_BYTES_MAX};
     for (size_t i = 0; i < n; i++) {
-        if (!is_listed(all[i], who.task, m->endpoint))
+        if (!is_listed(all[i], who.task, m->proof.endpoint) ||
+            !caller_may_use(&who, all[i]->operation))
             continue;
-        pack_str(&run, m->endpoint.n ? all[i]->tool : all[i]->exposed);
+        pack_str(&run, m->proof.endpoint.n ? all[i]->tool : all[i]->exposed);
         pack_str(&run, all[i]->def.canonical);
     }
     struct msg_list_answer yes = {.tools = buf_str(&run)};

@@ -1,5 +1,6 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
 #include "call/gate.h"
+#include "call/oauth.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -152,6 +153,7 @@ bool gate_restore(struct gate *g, struct err *err)
 {
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
+    g->oauth = oauth_new();
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
         return false;
@@ -189,7 +191,9 @@ void gate_fini(struct gate *g)
     map_fini(&g->live);
     free_values(&g->sessions);
     free_values(&g->conns);
-    free_values(&g->tokens);
+    gate_tokens_forget(g);
+    map_fini(&g->tokens);
+    oauth_free(g->oauth);
     holds_fini(&g->holds);
     catalog_fini(&g->catalog);
     tasks_fini(&g->tasks);

@@ -34,14 +34,14 @@ static struct session *session_new(struct gate *g, const struct caller *who,
 
 void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
 {
-    struct caller who;
+    struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
     int64_t now_ms = clock_wall_ms();
     struct msg_session first = *m;
     first.proof.session = (str){0};
     if (!gate_identify(g, edge, &first.proof, now_ms, &who, &kind, &err)) {
-        refuse(g, edge, request, kind, err.text);
+        gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
     if (map_count(&g->sessions) >= SESSIONS_MAX) {
@@ -56,11 +56,11 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const st
 
 void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
 {
-    struct caller who;
+    struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
     if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err)) {
-        refuse(g, edge, request, kind, err.text);
+        gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
     free(map_del(&g->sessions, m->proof.session));

@@ -1,5 +1,6 @@
 /* Outcomes: exactly one for each intent, whatever happens to the edge. */
 #include "call/gate_int.h"
+#include "call/oauth.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -157,6 +158,7 @@ void gate_tick(struct gate *g, int64_t now_ms)
     gate_agents_changed(g);
     sweep_sessions(g, now_ms);
     gate_tokens_sweep(g, now_ms);
+    oauth_sweep(g->oauth, now_ms);
     holds_sweep(&g->holds, now_ms, now_ms - KEEP_ENDED_MS);
     tasks_sweep(&g->tasks, now_ms - KEEP_ENDED_MS);
 }

@@ -59,7 +59,8 @@ static struct record_operation operation_of(const struct work *w)
     if (w->tool)
         return (struct record_operation){w->tool->binding, w->tool->tool,
                                          effect_name(catalog_effect(w->tool))};
-    return (struct record_operation){.binding = w->m->endpoint.n ? w->m->endpoint : S("?"),
+    return (struct record_operation){.binding =
+                                         w->m->proof.endpoint.n ? w->m->proof.endpoint : S("?"),
                                      .tool = str_take(w->m->tool, 128),
                                      .effect = S("admin")};
 }
@@ -97,7 +98,7 @@ static bool resolve(struct work *w)
     struct json_limits limits = {.bytes_max = HTTP_BODY_BYTES_MAX,
                                  .depth_max = JSON_DEPTH_MAX,
                                  .values_max = JSON_VALUES_MAX};
-    w->tool = catalog_find(&w->g->catalog, w->a, w->m->endpoint, w->m->tool);
+    w->tool = catalog_find(&w->g->catalog, w->a, w->m->proof.endpoint, w->m->tool);
     if (!w->tool) {
         refuse(
             w, REFUSAL_UNKNOWN_TOOL, S("unknown_tool"),
@@ -136,6 +137,19 @@ static bool resolve(struct work *w)
     w->digest =
         call_digest(id_str(&w->caller.task->id), w->tool->binding, w->tool->tool, w->m->args);
     return true;
+}
+
+/* A token may have been exchanged for less than its task has (RFC 8693). */
+static bool within_token(struct work *w)
+{
+    if (caller_may_use(&w->caller, w->tool->operation))
+        return true;
+    refuse(w, REFUSAL_DENIED, S("token"),
+           str_fmt(w->a,
+                   "This token was exchanged for fewer operations than its task has, without "
+                   "%.*s. Nothing was sent. Use the task's own token.",
+                   STR(w->tool->operation)));
+    return false;
 }
 
 /* ---- decide ---- */
@@ -493,7 +507,7 @@ static bool admit(struct work *w)
 static void walk(struct work *w)
 {
     struct err err;
-    if (!resolve(w) || !admit(w) || !find_approval(w) || !decide(w))
+    if (!resolve(w) || !within_token(w) || !admit(w) || !find_approval(w) || !decide(w))
         return;
     switch (w->verdict.decision) {
     case DECISION_ALLOW:
@@ -530,5 +544,5 @@ void gate_call(struct gate *g, uint32_t edge, uint64_t request, const struct msg
     else if (kind == REFUSAL_DENIED)
         refuse(&w, kind, S("task"), str_fmt(&a, "Refused: %s.", err.text));
     else
-        answer_refused(g, edge, request, NULL, kind, str_z(err.text), (str){0}, NULL);
+        gate_answer_unidentified(g, edge, request, kind, &w.caller, &err);
 }

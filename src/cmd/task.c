@@ -25,6 +25,7 @@ static const struct opt SUSPEND_OPTS[] = {{"reason", 0, OPT_VALUE, "TEXT", "why,
                                           {0}};
 static const struct opt TOKEN_OPTS[] = {
     {"cert", 0, OPT_VALUE, "SHA256", "bind it to this client certificate (hexadecimal SHA-256)"},
+    {"endpoint", 0, OPT_VALUE, "SERVER", "for /mcp/SERVER and nothing else; without it for /mcp"},
     {0}};
 
 static str first_pos(struct cli *c)
@@ -351,6 +352,8 @@ static int task_token(struct cli *c)
     jw_kstr(&w, S("task"), first_pos(c));
     if (args_has(&c->args, "cert"))
         jw_kstr(&w, S("cert"), args_get(&c->args, "cert"));
+    if (args_has(&c->args, "endpoint"))
+        jw_kstr(&w, S("endpoint"), args_get(&c->args, "endpoint"));
     jw_end_obj(&w);
     if (!cli_call(c, S("task.token"), &params, &result))
         return EXIT_FAILED;
@@ -382,7 +385,7 @@ static const struct verb VERBS[] = {
      "ambit task resume t01J...", NULL, task_resume},
     {"history", NEEDS_GATEWAY, 1, 1, "TASK", "Who did what to it, and when: from the record.",
      "ambit task history t01J...", NULL, task_history},
-    {"token", NEEDS_GATEWAY, 1, 1, "TASK [--cert SHA256]",
+    {"token", NEEDS_GATEWAY, 1, 1, "TASK [--cert SHA256] [--endpoint SERVER]",
      "A short-lived token for clients that come in over HTTP.", "ambit task token t01J...",
      TOKEN_OPTS, task_token},
 };

@@ -134,6 +134,7 @@ struct conf_agent {
     bool launch_descendants;   /* a launched program's descendants are the agent, too */
     bool attestable;           /* select or launch is set */
     bool bearer;               /* may use bearer task tokens where the listener allows them */
+    bool introspects;          /* may ask about every token, not only its own */
     str *ambit; /* patterns "binding/tool", '*' allowed: the most it may be granted */
     size_t ambit_n;
     str *delegates; /* agents to which it may delegate */

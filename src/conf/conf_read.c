@@ -15,10 +15,10 @@ static const char *const LIMIT_MEMBERS[] = {"requestBytes", "answerBytes", "conn
                                             "answerWait",   "holdLife",    "redeemWait",
                                             "sharedWindow", NULL};
 static const char *const PERSON_MEMBERS[] = {"roles", "uid", "oidc", NULL};
-static const char *const AGENT_MEMBERS[] = {"owner",        "purpose",  "tier",        "model",
-                                            "modelVersion", "assessed", "assessedFor", "suspended",
-                                            "select",       "bearer",   "ambit",       "delegates",
-                                            "client",       "launch",   "proofs",      NULL};
+static const char *const AGENT_MEMBERS[] = {
+    "owner",     "purpose",     "tier",   "model", "modelVersion", "assessed", "assessedFor",
+    "suspended", "select",      "bearer", "ambit", "delegates",    "client",   "launch",
+    "proofs",    "introspects", NULL};
 
 static const struct {
     const char *name;
@@ -84,6 +84,7 @@ static void read_agent(struct reader *r, struct each *e, struct conf_agent *g)
     read_select(r, at_member(r, e->at, "select"), g);
     read_launch(r, at_member(r, e->at, "launch"), g);
     g->attestable = g->select.any || g->launch.any;
+    g->introspects = at_bool(r, at_member(r, e->at, "introspects"), false);
     at_str_list(r, at_member(r, e->at, "ambit"), &g->ambit, &g->ambit_n);
     at_str_list(r, at_member(r, e->at, "delegates"), &g->delegates, &g->delegates_n);
     read_proofs(r, at_member(r, e->at, "proofs"), g);

@@ -91,6 +91,8 @@ static bool check_parties(const struct jwt_want *want, struct jwt *t, struct err
 {
     if (!want->iss_any && (want->iss.n == 0 || !str_eq(t->iss, want->iss)))
         return err_denied(err, "token: from another issuer");
+    if (want->aud_any)
+        return t->aud.n > 0 || err_denied(err, "token: for no one audience");
     bool here = want->aud.n && str_eq(t->aud, want->aud);
     if (!here && want->aud_list && want->aud.n)
         here = list_has(json_get(t->claims, S("aud")), want->aud);

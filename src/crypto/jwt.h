@@ -20,6 +20,7 @@ struct jwt_want {
     str iss;       /* exactly */
     bool iss_any;  /* iss is not looked at (JWT-SVIDs, whose sub says who issued them) */
     str aud;       /* exactly; the claim must be a string */
+    bool aud_any;  /* aud must be one string, and the caller compares it */
     bool aud_list; /* ... or a list of at most JWT_AUD_MAX strings of which one is it (external
                       issuers) */
     int64_t now_s;

@@ -323,6 +323,9 @@ void on_task_token(struct request *r)
     if (ok && cert_hex.n && (!hex_decode(r->a, cert_hex, &cert) || cert.n != HASH_LEN))
         ok = err_input(&err,
                        "\"cert\" must be the SHA-256 of the client certificate in hexadecimal");
+    str endpoint = json_get_str(r->params, S("endpoint"));
+    if (ok && endpoint.n && !conf_binding(r->g->conf, endpoint))
+        ok = err_notfound(&err, "there is no server \"%.*s\"", STR(str_take(endpoint, 64)));
     const struct conf_agent *agent = ok ? conf_agent(r->g->conf, t->agent) : NULL;
     if (ok && !cert.n && !(agent && agent->bearer))
         ok = err_denied(&err,
@@ -335,7 +338,7 @@ void on_task_token(struct request *r)
         return;
     }
     struct buf claims = {0};
-    task_token_claims(t, r->g->conf, cert, has_high(r->g, t), r->now_ms, &claims);
+    task_token_claims(t, r->g->conf, endpoint, cert, has_high(r->g, t), r->now_ms, &claims);
     r->g->out.sign_jwt(r->g->out.ctx, SIGN_TASK_TOKEN, buf_str(&claims), on_signed,
                        later_new(r, NULL));
     buf_fini(&claims);

@@ -41,6 +41,8 @@ static bool core_message(struct mcp_door *d, uint16_t type, uint64_t id, str pay
 {
     union core_message m = {0};
     struct map_key room;
+    if (type == MSG_OAUTH_ANSWER)
+        return oauth_door_answer(&d->oauth, id, payload, err);
     if (!message_unpack((enum message_type)type, payload, &m, err))
         return false;
     if (type == MSG_CUT) {
@@ -102,6 +104,7 @@ bool mcp_door_message(struct mcp_door *d, enum role from, uint16_t type, uint64_
 
 static void core_lost(struct mcp_door *d)
 {
+    oauth_door_core_lost(&d->oauth);
     LIST_EACH(&d->exchanges, it)
     {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
@@ -148,8 +151,11 @@ struct door_client {
 static void on_gone(struct http_request *r)
 {
     struct exchange *x = r->owner;
-    if (!x)
+    if (!x) {
+        struct mcp_door *d = http_client_owner(r->client);
+        oauth_door_gone(&d->oauth, r);
         return;
+    }
     x->http = NULL;
     if (x->stage == STAGE_ASKED)
         return; /* core's answer will find nobody, and a GO is then settled as not sent */
@@ -227,6 +233,8 @@ struct mcp_door *mcp_door_new(const struct mcp_door_opts *o)
     if (!d)
         abort();
     d->o = *o;
+    d->oauth =
+        (struct oauth_door){.loop = o->loop, .conf = o->conf, .send = o->send, .ctx = o->ctx};
     list_init(&d->exchanges);
     list_init(&d->clients);
     d->self =
@@ -244,7 +252,7 @@ void mcp_door_drain(struct mcp_door *d)
 
 size_t mcp_door_busy(const struct mcp_door *d)
 {
-    return d->busy;
+    return d->busy + map_count(&d->oauth.asked);
 }
 
 const struct mcp_door_counts *mcp_door_counts(const struct mcp_door *d)

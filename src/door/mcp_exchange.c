@@ -136,15 +136,29 @@ static void on_core_silent(void *owner)
     /* It stays known until core answers or goes: a late GO must be settled as not sent. */
 }
 
+static void read_authorization(str value, struct proof *p)
+{
+    static const struct {
+        const char *scheme;
+        enum proof_kind kind;
+    } schemes[] = {{"Bearer ", PROOF_TOKEN}, {"DPoP ", PROOF_DPOP}};
+    for (size_t i = 0; i < 2; i++) {
+        size_t n = strlen(schemes[i].scheme);
+        if (value.n > n && str_eq_nocase(str_take(value, n), str_z(schemes[i].scheme))) {
+            p->kind = (uint8_t)schemes[i].kind;
+            p->token = str_skip(value, n);
+        }
+    }
+}
+
 static struct proof proof_of(struct exchange *x)
 {
     struct http_request *r = x->http;
     uint64_t tag = http_client_tag(r->client);
     const struct tls_peer *peer = conn_tls_peer(http_client_conn(r->client));
-    struct proof p = {0};
+    struct proof p = {.session = x->session, .endpoint = x->endpoint, .htm = r->head.method};
     str value;
     struct err err;
-    p.session = x->session;
     if (tag & TAG_ATTESTED) {
         p.kind = PROOF_CONN;
         p.conn = (int64_t)(tag & ~TAG_ATTESTED);
@@ -155,11 +169,10 @@ static struct proof proof_of(struct exchange *x)
     p.listener = (uint32_t)tag;
     if (peer && peer->has_cert)
         p.cert = str_of((const char *)peer->sha256, 32);
-    if (fields_single(&r->head.fields, S("Authorization"), &value, NULL, &err) && value.n > 7 &&
-        value.n < 8000 && str_eq_nocase(str_take(value, 7), S("Bearer "))) {
-        p.kind = PROOF_TOKEN;
-        p.token = str_skip(value, 7);
-    }
+    if (!fields_single(&r->head.fields, S("DPoP"), &p.dpop, NULL, &err) || p.dpop.n > 4096)
+        p.dpop = (str){0}; /* two proofs are none */
+    if (fields_single(&r->head.fields, S("Authorization"), &value, NULL, &err) && value.n < 8000)
+        read_authorization(value, &p);
     return p;
 }
 
@@ -192,7 +205,7 @@ static bool endpoint_of(struct exchange *x, str path, str *out)
     return b && b->kind != BINDING_INTERNAL;
 }
 
-static void ask_call(struct exchange *x, str endpoint)
+static void ask_call(struct exchange *x)
 {
     struct buf args = {.max = x->door->o.conf->request_bytes_max + 1024};
     if (x->req.arguments)
@@ -200,7 +213,6 @@ static void ask_call(struct exchange *x, str endpoint)
     else
         buf_put(&args, S("{}"));
     struct msg_call m = {.proof = proof_of(x),
-                         .endpoint = endpoint,
                          .tool = str_take(x->req.name, 250),
                          .args = buf_str(&args),
                          .approval =
@@ -226,13 +238,13 @@ static void cancel_other(struct exchange *x)
     }
 }
 
-static void ask_by_kind(struct exchange *x, str endpoint)
+static void ask_by_kind(struct exchange *x)
 {
-    struct msg_list list = {.proof = proof_of(x), .endpoint = endpoint};
+    struct msg_list list = {.proof = proof_of(x)};
     struct msg_session session = {.proof = list.proof};
     switch (x->req.what) {
     case MCP_TOOLS_CALL:
-        ask_call(x, endpoint);
+        ask_call(x);
         return;
     case MCP_INITIALIZE:
         session.version = mcp_revision_text(mcp_answer_initialize(x->req.asked_version));
@@ -309,6 +321,8 @@ void exchange_request(struct http_request *r)
 {
     struct mcp_door *d = http_client_owner(r->client);
     uint64_t tag = http_client_tag(r->client);
+    if (!(tag & TAG_ATTESTED) && oauth_door_request(&d->oauth, r, (uint32_t)tag))
+        return;
     struct exchange *x = exchange_new(d, r);
     struct mcp_server_rules rules = {.body_bytes_max = d->o.conf->request_bytes_max};
     struct mcp_http in = http_of(r);
@@ -335,7 +349,8 @@ void exchange_request(struct http_request *r)
     } else if (!mcp_server_read(&r->arena, &rules, &in, &x->req, &no) || !take_session(x, &no)) {
         answer_refusal(x, &no);
     } else {
-        ask_by_kind(x, endpoint);
+        x->endpoint = str_dup(&x->arena, endpoint);
+        ask_by_kind(x);
         return;
     }
     exchange_free(x);
@@ -343,16 +358,23 @@ void exchange_request(struct http_request *r)
 
 /* ---- core answered ---- */
 
-static void unauthenticated(struct exchange *x, str text)
+static void unauthenticated(struct exchange *x, const struct msg_refused *m)
 {
+    uint64_t tag = http_client_tag(x->http->client);
+    static const struct conf_listener none;
+    const struct conf_listener *l =
+        tag & TAG_ATTESTED ? &none : &x->door->o.conf->listeners[(uint32_t)tag];
+    struct field f[3];
     str value;
-    bool had_token = fields_first(&x->http->head.fields, S("Authorization"), &value);
-    struct field f = {S("WWW-Authenticate"),
-                      had_token ? S("Bearer realm=\"ambit\", error=\"invalid_token\"")
-                                : S("Bearer realm=\"ambit\"")};
+    bool dpop = fields_first(&x->http->head.fields, S("Authorization"), &value) &&
+                (str_starts(m->auth_error, S("invalid_dpop")) || m->dpop_nonce.n ||
+                 str_eq_nocase(str_take(value, 5), S("DPoP ")));
+    size_t n = oauth_challenge(&x->arena, l, x->endpoint, m->auth_error, dpop, f);
+    if (m->dpop_nonce.n)
+        f[n++] = (struct field){S("DPoP-Nonce"), m->dpop_nonce};
     struct buf body = {0};
-    rpc_put_error(&body, x->req.id.n ? x->req.id : S("null"), -31001, text);
-    respond(x, 401, buf_str(&body), &f, 1);
+    rpc_put_error(&body, x->req.id.n ? x->req.id : S("null"), -31001, m->text);
+    respond(x, 401, buf_str(&body), f, n);
     buf_fini(&body);
 }
 
@@ -365,7 +387,7 @@ void exchange_refused(struct exchange *x, const struct msg_refused *m)
         return;
     }
     if (m->kind == REFUSAL_UNAUTHENTICATED) {
-        unauthenticated(x, m->text);
+        unauthenticated(x, m);
     } else if (m->kind == REFUSAL_SESSION) {
         rpc_put_error(&body, x->req.id.n ? x->req.id : S("null"), -31002,
                       S("The session is not known: initialize again."));

@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/rand.h"
 #include "door/mcp_door.h"
+#include "door/oauth_door.h"
 #include "mcp/server.h"
 #include "net/timer.h"
 
@@ -77,7 +78,8 @@ struct exchange {
     struct post *post;
     bool sent;
     int64_t sent_us, deadline_ms;
-    str session; /* legacy session of the agent, as core knows it */
+    str session;  /* legacy session of the agent, as core knows it */
+    str endpoint; /* binding of /mcp/<binding>; empty: the federated one */
 };
 
 struct mcp_door {
@@ -94,6 +96,7 @@ struct mcp_door {
     struct mcp_door_counts counts;
     struct timer sweep;
     bool draining;
+    struct oauth_door oauth;
 };
 
 struct known_tool {

@@ -31,7 +31,9 @@ enum {
     TEXT_MAX = 4096,
     TOKEN_MAX = 8192,
     DIGEST = 32,
-    VOUCHER_MAX = 1024
+    VOUCHER_MAX = 1024,
+    HTM_MAX = 16,
+    CHAIN_MAX = 16 << 10,
 };
 
 #define END                                                                                        \
@@ -45,7 +47,9 @@ enum {
 #define PROOF(t)                                                                                   \
     U8(t, proof.kind), U32(t, proof.listener), I64(t, proof.conn),                                 \
         STRF(t, proof.token, TOKEN_MAX), STRF(t, proof.task, ID_MAX), STRF(t, proof.cert, DIGEST), \
-        STRF(t, proof.session, ID_MAX)
+        STRF(t, proof.session, ID_MAX), STRF(t, proof.endpoint, NAME_MAX_BYTES),                   \
+        STRF(t, proof.htm, HTM_MAX), STRF(t, proof.dpop, TEXT_MAX),                                \
+        STRF(t, proof.chain, CHAIN_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
                                             STRF(struct msg_setup, config_name, 0),
@@ -71,14 +75,12 @@ static const struct pack_field F_PEER[] = {U8(struct msg_peer, role), U32(struct
 static const struct pack_field F_DIRECTORY[] = {U8(struct msg_directory, kind), END};
 static const struct pack_field F_EMPTY[] = {END};
 static const struct pack_field F_CALL[] = {PROOF(struct msg_call),
-                                           STRF(struct msg_call, endpoint, NAME_MAX_BYTES),
                                            STRF(struct msg_call, tool, NAME_MAX_BYTES),
                                            STRF(struct msg_call, args, 0),
                                            STRF(struct msg_call, approval, ID_MAX),
                                            STRF(struct msg_call, session_era, ID_MAX),
                                            END};
-static const struct pack_field F_LIST[] = {PROOF(struct msg_list),
-                                           STRF(struct msg_list, endpoint, NAME_MAX_BYTES), END};
+static const struct pack_field F_LIST[] = {PROOF(struct msg_list), END};
 static const struct pack_field F_SESSION[] = {PROOF(struct msg_session),
                                               STRF(struct msg_session, version, ID_MAX), END};
 static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_MAX),
@@ -109,6 +111,8 @@ static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_
                                               STRF(struct msg_refused, policies, 0),
                                               STRF(struct msg_refused, hold, ID_MAX),
                                               I64(struct msg_refused, expires_ms),
+                                              STRF(struct msg_refused, auth_error, ID_MAX),
+                                              STRF(struct msg_refused, dpop_nonce, ID_MAX),
                                               END};
 static const struct pack_field F_RESULT[] = {STRF(struct msg_result, call, ID_MAX),
                                              STRF(struct msg_result, result, 0), END};
@@ -157,6 +161,12 @@ static const struct pack_field F_SIGN_CHECKPOINT[] = {
 static const struct pack_field F_PEOPLE_ASK[] = {
     STRF(struct msg_people_ask, session, ID_MAX),
     STRF(struct msg_people_ask, line, CONTROL_LINE_BYTES_MAX), END};
+/* OAuth */
+static const struct pack_field F_OAUTH[] = {PROOF(struct msg_oauth), U8(struct msg_oauth, endpoint),
+                                            STRF(struct msg_oauth, form, 0), END};
+static const struct pack_field F_OAUTH_ANSWER[] = {
+    U32(struct msg_oauth_answer, status), STRF(struct msg_oauth_answer, body, 0),
+    STRF(struct msg_oauth_answer, fields, TEXT_MAX), END};
 /* The built-in issuer. */
 enum { SPIFFE_MAX = 2048, SPKI_MAX = 1024 };
 static const struct pack_field F_SIGN_JWT[] = {U8(struct msg_sign_jwt, kind),
@@ -248,6 +258,8 @@ static const struct message TABLE[] = {
     /* people */
     {MSG_PEOPLE_ASK, "people-ask", B(PORTAL), B(CORE), R_PHASE, 512 << 10, false, F_PEOPLE_ASK},
     {MSG_PEOPLE_ANSWER, "people-answer", B(CORE), B(PORTAL), R_PHASE, BODY, false, F_TEXT},
+    {MSG_OAUTH, "oauth", B(EDGE), B(CORE), R_PHASE, 128 << 10, false, F_OAUTH},
+    {MSG_OAUTH_ANSWER, "oauth-answer", B(CORE), B(EDGE), R_PHASE, 128 << 10, false, F_OAUTH_ANSWER},
     {MSG_SIGN_JWT, "sign-jwt", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_JWT},
     {MSG_SIGN_X509, "sign-x509", B(CORE), B(KEEPER), R_PHASE, SMALL, false, F_SIGN_X509},
     {MSG_SIGNED_X509, "signed-x509", B(KEEPER), B(CORE), R_PHASE, SMALL, false, F_SIGNED_X509},

@@ -89,6 +89,9 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
+    /* OAuth: edge -> core, and back */
+    MSG_OAUTH = 120,
+    MSG_OAUTH_ANSWER,
     /* people: portal -> core, and back */
     MSG_PEOPLE_ASK = 130,
     MSG_PEOPLE_ANSWER,
@@ -146,19 +149,22 @@ struct msg_empty {
 };
 
 /* How a request proves itself. Everything here is a claim of the edge until core has judged it. */
-enum proof_kind { PROOF_NONE = 0, PROOF_TOKEN, PROOF_CONN };
+enum proof_kind { PROOF_NONE = 0, PROOF_TOKEN, PROOF_CONN, PROOF_DPOP };
 struct proof {
     uint8_t kind;
     uint32_t listener; /* on which it came in (tokens) */
     int64_t conn;      /* attested connection (PROOF_CONN) */
-    str token;         /* task token (PROOF_TOKEN) */
+    str token;         /* task token, as Bearer (PROOF_TOKEN) or as DPoP (PROOF_DPOP) */
     str task;          /* task the caller names (PROOF_CONN); empty: its only one */
     str cert;          /* SHA-256 of the client certificate, or empty */
     str session;       /* Mcp-Session-Id, or empty */
+    str endpoint;      /* binding of a /mcp/<binding> endpoint; empty: the federated one */
+    str htm;           /* method of the HTTP request; its address core knows by listener and path */
+    str dpop;          /* the DPoP field, or empty */
+    str chain;         /* client certificates, DER, leaf first; OAuth endpoints only */
 };
 struct msg_call {
     struct proof proof;
-    str endpoint;    /* binding of a /mcp/<binding> endpoint; empty: the federated one */
     str tool;        /* as the agent wrote it */
     str args;        /* canonical JSON object */
     str approval;    /* hold id the caller refers to, or empty */
@@ -166,7 +172,6 @@ struct msg_call {
 };
 struct msg_list {
     struct proof proof;
-    str endpoint;
 };
 struct msg_session {
     struct proof proof;
@@ -228,6 +233,8 @@ struct msg_refused {
     str policies; /* JSON array of determining policy ids */
     str hold;     /* id, when held */
     int64_t expires_ms;
+    str auth_error; /* UNAUTHENTICATED: `error` of the challenge (RFC 6750, RFC 9449), or empty */
+    str dpop_nonce; /* UNAUTHENTICATED: for the field DPoP-Nonce, or empty */
 };
 struct msg_result {
     str call;
@@ -400,6 +407,27 @@ struct msg_looked {
 struct msg_people_ask {
     str session; /* as the browser has it; empty: signed in as nobody */
     str line;
+};
+
+/* ---- OAuth ---- */
+
+enum oauth_endpoint {
+    OAUTH_NONE = 0,
+    OAUTH_TOKEN,      /* RFC 6749 section 3.2 */
+    OAUTH_INTROSPECT, /* RFC 7662 */
+    OAUTH_REVOKE,     /* RFC 7009 */
+    OAUTH_JWKS,       /* RFC 7517 section 5 */
+    OAUTH_ENDPOINTS,
+};
+struct msg_oauth {
+    struct proof proof;
+    uint8_t endpoint; /* enum oauth_endpoint */
+    str form;         /* run of parameter, value: each name once, none empty */
+};
+struct msg_oauth_answer {
+    uint32_t status; /* HTTP */
+    str body;        /* JSON, or empty */
+    str fields;      /* run of field name, value */
 };
 
 /* One row of the table. */

@@ -16,6 +16,8 @@ struct tls_server_opts {
     str key_pem;
     str client_ca_pem;         /* empty: no client certificate is asked for */
     bool client_cert_optional; /* otherwise one is required when there is a client CA */
+    bool client_cert_any;      /* a certificate is asked for and not judged: the peer has proved
+                                * that it holds its key, and nothing else */
     str alpn;                  /* comma-separated, preferred first; empty: "http/1.1" */
 };
 MUST_USE bool tls_server_new(const struct tls_server_opts *o, struct tls **out, struct err *err);
@@ -33,12 +35,13 @@ void tls_unref(struct tls *t); /* NULL is fine */
 /* What a finished handshake proved. Borrowed from the connection. */
 enum { TLS_URI_SANS_MAX = 8 };
 struct tls_peer {
-    bool has_cert; /* verified against the CAs given; everything below is empty otherwise */
+    bool has_cert; /* verified against the CAs given, unless any was taken; all empty otherwise */
     unsigned char sha256[32]; /* of the DER: the x5t#S256 of RFC 8705 */
     str subject_cn;
     str uri_sans[TLS_URI_SANS_MAX]; /* in order; a certificate with more is refused */
     size_t n_uri_sans;
     str leaf_der;
-    str alpn;    /* negotiated; empty if none */
-    str version; /* "TLSv1.3" */
+    str chain_der; /* all it sent, leaf first, one after another */
+    str alpn;      /* negotiated; empty if none */
+    str version;   /* "TLSv1.3" */
 };

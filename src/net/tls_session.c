@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* One record decrypted at a time (RFC 8446 section 5.1). */
-enum { RECORD_BYTES = 16 << 10, URI_BYTES_MAX = 2048 };
+enum { RECORD_BYTES = 16 << 10, URI_BYTES_MAX = 2048, CHAIN_BYTES_MAX = 16 << 10 };
 
 static bool set_name(SSL *ssl, str name, struct err *err)
 {
@@ -85,6 +85,26 @@ static bool collect_uris(struct tls_session *s, X509 *x, struct err *err)
     return ok;
 }
 
+/* Of a server's peer the list of what was sent does not hold the leaf. */
+static bool collect_chain(struct tls_session *s, struct err *err)
+{
+    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(s->ssl);
+    struct buf all = {.max = CHAIN_BYTES_MAX};
+    buf_put(&all, s->peer.leaf_der);
+    for (int i = s->tls->server ? 0 : 1; i < sk_X509_num(sent); i++) {
+        unsigned char *der = NULL;
+        int n = i2d_X509(sk_X509_value(sent, i), &der);
+        if (n <= 0)
+            abort();
+        buf_put(&all, str_of((const char *)der, (size_t)n));
+        OPENSSL_free(der);
+    }
+    s->peer.chain_der = str_dup(&s->mem, buf_str(&all));
+    bool ok = !all.over;
+    buf_fini(&all);
+    return ok || err_limit(err, "the peer's certificates are over %d bytes", CHAIN_BYTES_MAX);
+}
+
 static bool collect_peer(struct tls_session *s, struct err *err)
 {
     struct tls_peer *p = &s->peer;
@@ -102,6 +122,8 @@ static bool collect_peer(struct tls_session *s, struct err *err)
         abort();
     p->leaf_der = str_dup(&s->mem, str_of((const char *)der, (size_t)n));
     OPENSSL_free(der);
+    if (!collect_chain(s, err))
+        return false;
     X509_NAME *subject = X509_get_subject_name(x);
     int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     if (at >= 0) {

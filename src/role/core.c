@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "call/oauth.h"
 #include "ledger/recover.h"
 #include "net/chan.h"
 #include "store/read.h"
@@ -161,6 +162,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_conn_closed closed;
         struct msg_svid_wanted svid_wanted;
         struct msg_empty empty;
+        struct msg_oauth oauth;
     } m = {0};
     struct err err;
     struct buf text = {0};
@@ -191,6 +193,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_SVID_WANTED:
             ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
+            break;
+        case MSG_OAUTH:
+            gate_oauth(&c->gate, life, id, &m.oauth);
             break;
         case MSG_METRICS:
             core_metrics(c, &text);

@@ -219,7 +219,10 @@ static bool tls_files(struct edge *e, uint32_t index, struct tls_server_opts *ou
     while (unpack_str(&run, &number, &bad) && unpack_str(&run, &cert, &bad) &&
            unpack_str(&run, &key, &bad) && unpack_str(&run, &ca, &bad))
         if (str_to_u64(number, &n) && n == index) {
-            *out = (struct tls_server_opts){.cert_pem = cert, .key_pem = key, .client_ca_pem = ca};
+            *out = (struct tls_server_opts){.cert_pem = cert,
+                                            .key_pem = key,
+                                            .client_ca_pem = ca,
+                                            .client_cert_any = e->env->conf.listeners[index].svid};
             return true;
         }
     return false;

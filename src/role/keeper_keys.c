@@ -155,7 +155,8 @@ bool keeper_keys_open(struct keeper_keys *k, const struct role_env *env, struct 
     *k = (struct keeper_keys){.origin = env->conf.origin, .trust_domain = env->conf.trust_domain};
     if (keys < 0 || secrets < 0)
         return err_peer(err, "the folders of keys and secrets were not handed over");
-    buf_printf(&k->issuer, "https://%.*s", STR(env->conf.trust_domain));
+    k->conf = &env->conf;
+    buf_put(&k->issuer, env->conf.issuer);
     return secrets_open(&k->secrets, keys, secrets, env->setup.seal_key, err) &&
            load_key(k, S("checkpoint.key"), KEY_ED25519, &k->checkpoint, err) &&
            load_last(k, err) && load_ring(k, &env->conf, err) && write_public(k, err);

@@ -15,7 +15,8 @@ struct keeper_keys {
     struct keyring *ring;
     struct key *checkpoint;
     str origin, trust_domain; /* borrowed from the configuration */
-    struct buf issuer;        /* `iss` of tokens: https:// and the trust domain */
+    const struct conf *conf; /* borrowed */
+    struct buf issuer;        /* `iss` of tokens */
     struct buf checkpoint_vkey;
     bool unpublished;       /* the ring has changed: tell core before anything is signed with it */
     struct key_id replaced; /* by the last keeper_rotate */

@@ -34,10 +34,18 @@ static bool is_text(const json *claims, const char *name)
 
 /* ---- claims of each kind ---- */
 
+static bool is_below(str url, str base)
+{
+    return base.n && str_starts(url, base) && url.n >= base.n + 2 && url.p[base.n] == '/';
+}
+
 static bool check_task(const struct keeper_keys *k, const json *claims, struct err *err)
 {
     str issuer = buf_str(&k->issuer), aud = json_get_str(claims, S("aud"));
-    if (!str_starts(aud, issuer) || aud.n < issuer.n + 2 || aud.p[issuer.n] != '/')
+    bool ours = is_below(aud, issuer);
+    for (size_t i = 0; k->conf && i < k->conf->listeners_n; i++)
+        ours |= is_below(aud, k->conf->listeners[i].url);
+    if (!ours)
         return err_denied(err,
                           "a task token is for a resource of this gateway only: its audience "
                           "must begin with %.*s/",

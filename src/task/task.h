@@ -202,10 +202,11 @@ MUST_USE bool task_templates_check(const struct conf *conf, struct err *err);
 /* The claims but for iss, which the keeper adds when it signs with typ at+jwt. cert: SHA-256 of the
  * client certificate that the token is to be bound to (cnf x5t#S256, RFC 8705), or empty for a
  * bearer token. Life: TASK_TOKEN_MS_MAX, 60 s where high, never beyond the task.
+ * endpoint: the binding of the one endpoint it is for, empty: the federated one.
  * authorization_details (RFC 9396) carry the bounds of arguments, ceiling, budgets and delegation
  * too. */
-void task_token_claims(const struct task *t, const struct conf *conf, str cert, bool high,
-                       int64_t now_ms, struct buf *out);
+void task_token_claims(const struct task *t, const struct conf *conf, str endpoint, str cert,
+                       bool high, int64_t now_ms, struct buf *out);
 /* The value of "authorization_details": one object of type tool_call. */
 void task_authorization_details(struct jw *w, const struct task *t);
 /* spiffe://<trust domain>/agent/<name> */

@@ -188,7 +188,7 @@ static void test_claims(void **state)
     struct buf b = {0};
     const json *c;
     int64_t exp;
-    task_token_claims(child, &conf, (str){0}, false, 1000000, &b);
+    task_token_claims(child, &conf, (str){0}, (str){0}, false, 1000000, &b);
     assert_true(json_read(&a, buf_str(&b), NULL, &c, &err));
     assert_true(json_i64(json_get(c, S("exp")), &exp) &&
                 exp == 1100); /* the task ends before the token would */

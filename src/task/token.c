@@ -79,8 +79,8 @@ void task_authorization_details(struct jw *w, const struct task *t)
     jw_end_obj(w);
 }
 
-void task_token_claims(const struct task *t, const struct conf *conf, str cert, bool high,
-                       int64_t now_ms, struct buf *out)
+void task_token_claims(const struct task *t, const struct conf *conf, str endpoint, str cert,
+                       bool high, int64_t now_ms, struct buf *out)
 {
     ARENA_SCOPE struct arena a = {0};
     int64_t exp_ms = now_ms + (high ? 60 * 1000 : TASK_TOKEN_MS_MAX);
@@ -89,7 +89,7 @@ void task_token_claims(const struct task *t, const struct conf *conf, str cert, 
     struct id jti = id_new('j');
     struct jw w = jw(out);
     jw_obj(&w);
-    jw_kstr(&w, S("aud"), str_fmt(&a, "https://%.*s/mcp", STR(conf->trust_domain)));
+    jw_kstr(&w, S("aud"), conf_resource(&a, &(struct conf_listener){.url = conf->issuer}, endpoint));
     jw_kstr(&w, S("sub"), t->owner);
     jw_kstr(&w, S("client_id"), task_agent_id(&a, conf, t->agent));
     jw_ki64(&w, S("iat"), now_ms / 1000);

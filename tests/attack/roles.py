@@ -31,7 +31,8 @@ DIRECTORIES = {"store": 1, "keys": 2, "secrets": 3}
 LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5}
 
 # B: u8, I: u32, q: i64, s: string with a u32 before it
-PROOF = [("kind", "B"), ("listener", "I"), ("conn", "q"), ("token", "s"), ("task", "s"), ("cert", "s"), ("session", "s")]
+PROOF = [("kind", "B"), ("listener", "I"), ("conn", "q"), ("token", "s"), ("task", "s"), ("cert", "s"), ("session", "s"),
+         ("endpoint", "s"), ("htm", "s"), ("dpop", "s"), ("chain", "s")]
 PEER = [("role", "B"), ("index", "I")]
 TEXT = [("text", "s")]
 MESSAGES = {
@@ -44,8 +45,8 @@ MESSAGES = {
     "DIRECTORY": (4, [("kind", "B")]),
     "START": (5, []), "DRAIN": (6, []), "READY": (7, []), "DRAINED": (8, []),
     "ACCUSE": (9, PEER),
-    "CALL": (20, PROOF + [("endpoint", "s"), ("tool", "s"), ("args", "s"), ("approval", "s"), ("session_era", "s")]),
-    "LIST": (21, PROOF + [("endpoint", "s")]),
+    "CALL": (20, PROOF + [("tool", "s"), ("args", "s"), ("approval", "s"), ("session_era", "s")]),
+    "LIST": (21, PROOF),
     "SESSION_OPEN": (22, PROOF + [("version", "s")]),
     "SESSION_END": (23, PROOF + [("version", "s")]),
     "OUTCOME": (24, [("call", "s"), ("status", "B"), ("http_status", "I"), ("bytes", "q"), ("upstream_us", "q"),
@@ -55,7 +56,7 @@ MESSAGES = {
     "METRICS": (27, []),
     "GO": (40, [("call", "s"), ("task", "s"), ("binding", "s"), ("tool", "s"), ("voucher", "s"), ("run_voucher", "s"),
                 ("answer_wait_ms", "q")]),
-    "REFUSED": (41, [("call", "s"), ("kind", "B"), ("text", "s"), ("policies", "s"), ("hold", "s"), ("expires_ms", "q")]),
+    "REFUSED": (41, [("call", "s"), ("kind", "B"), ("text", "s"), ("policies", "s"), ("hold", "s"), ("expires_ms", "q"), ("auth_error", "s"), ("dpop_nonce", "s")]),
     "RESULT": (42, [("call", "s"), ("result", "s")]),
     "LIST_ANSWER": (43, [("tools", "s")]),
     "SESSION_ANSWER": (44, [("session", "s")]),
@@ -73,6 +74,8 @@ MESSAGES = {
     "NOT_SIGNED": (75, TEXT),
     "SECRETS_CHANGED": (76, []),
     "STOP_CHILD": (80, [("task", "s")]),
+    "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),
+    "OAUTH_ANSWER": (121, [("status", "I"), ("body", "s"), ("fields", "s")]),
     "SIGN_JWT": (90, [("kind", "B"), ("claims", "s")]),
     "SIGN_X509": (91, [("spiffe_id", "s"), ("spki", "s"), ("life_s", "q")]),
     "SIGNED_X509": (92, [("chain", "s"), ("not_after_s", "q")]),
@@ -244,14 +247,14 @@ class Edge:
     def __init__(self, roles, index, core, keeper):
         self.roles, self.index, self.core, self.keeper = roles, index, core, keeper
 
-    def proof(self, token=None, conn=None, task=b"", session=b"", cert=b"", listener=0, kind=None):
+    def proof(self, token=None, conn=None, task=b"", session=b"", cert=b"", listener=0, kind=None, endpoint=b"", dpop=b""):
         if kind is None:
             kind = PROOF_TOKEN if token is not None else PROOF_CONN if conn is not None else PROOF_NONE
         return {"kind": kind, "listener": listener, "conn": conn or 0, "token": token or b"", "task": task,
-                "session": session, "cert": cert}
+                "session": session, "cert": cert, "endpoint": endpoint, "htm": b"POST", "dpop": dpop}
 
-    def call(self, tool="help__echo", args=b"{}", endpoint=b"", approval=b"", seconds=10.0, **proof):
-        return self.core.ask("CALL", seconds, tool=tool, args=args, endpoint=endpoint, approval=approval,
+    def call(self, tool="help__echo", args=b"{}", approval=b"", seconds=10.0, **proof):
+        return self.core.ask("CALL", seconds, tool=tool, args=args, approval=approval,
                              session_era=b"2025-11-25", **self.proof(**proof))
 
     def list(self, **proof):
