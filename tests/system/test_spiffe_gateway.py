@@ -4,6 +4,7 @@ jwcrypto and by npm's jose; it rotates without a gap, and ends."""
 import base64
 import json
 import os
+import shutil
 import subprocess
 import time
 
@@ -152,3 +153,37 @@ def test_wit_svid(house):
     assert svid["id"].startswith(instance(peer)) and svid["key"]
     off = house(desk=ME)
     assert off.peer("go-spiffe").ask("wit")["code"] == 12
+
+
+# --- the checker of the SPIFFE documents' clauses ------------------------------------------------------------------
+
+
+@pytest.fixture
+def scc():
+    """scc(KIND, WHAT): spiffe-compliance-checker finds nothing that a SPIFFE document says MUST be otherwise. It is
+    taken from PATH: not every registry of modules has it."""
+    program = shutil.which("scc")
+    if not program:
+        pytest.skip("scc (spiffe-compliance-checker) is not installed")
+
+    def check(kind, what):
+        done = subprocess.run([program, kind, "--format", "json", str(what)], capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        assert done.returncode == 0, done.stdout
+        return found
+
+    return check
+
+
+def test_compliance_checker_passes_what_we_hand_out(house, scc, tmp_path):
+    g = house({"wit": True}, desk=ME)
+    peer = g.peer("go-spiffe")
+    x509 = peer.ok("x509")
+    (tmp_path / "leaf.pem").write_text(x509["chain"].split("-----END")[0] + "-----END CERTIFICATE-----\n")
+    said = [scc("id", x509["id"]), scc("x509-svid", tmp_path / "leaf.pem"), scc("jwt-svid", peer.ok("jwt", "db")["token"]),
+            scc("wit-svid", peer.ok("wit")["svids"][0]["token"])]
+    (tmp_path / "root.pem").write_text(peer.ok("bundles")["x509"][DOMAIN])
+    for part in x509["chain"].split("-----END CERTIFICATE-----\n")[1:-1]:
+        (tmp_path / "signer.pem").write_text(part + "-----END CERTIFICATE-----\n")
+        said.append(scc("x509-svid", tmp_path / "signer.pem"))
+    assert all(one["summary"]["passed"] >= 8 and not one["summary"]["warnings"] for one in said), said

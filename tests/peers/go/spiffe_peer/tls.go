@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/federation"
@@ -37,7 +38,7 @@ func who(text string) (tlsconfig.Authorizer, error) {
 }
 
 // dial's SERVER_ID is the SPIFFE ID that the server has to prove, or the PEM file of the web roots of its name.
-// A line of standard input is PATH [BODY-FILE [BEARER-TOKEN]].
+// A line of standard input is PATH [BODY-FILE [NAME:VALUE...]]; with a body it is a POST.
 func dial(ctx context.Context, words []string) error {
 	source, err := open(ctx, words[0])
 	if err != nil {
@@ -77,11 +78,10 @@ func request(config *tls.Config, base string, line []string) (fields, error) {
 			return nil, err
 		}
 		asked.Method, asked.Body = http.MethodPost, body
-		asked.Header.Set("Content-Type", "application/json")
-		asked.Header.Set("Accept", "application/json, text/event-stream")
 	}
-	if len(line) > 2 {
-		asked.Header.Set("Authorization", "Bearer "+line[2])
+	for _, field := range line[min(2, len(line)):] {
+		name, value, _ := strings.Cut(field, ":")
+		asked.Header.Add(name, strings.ReplaceAll(value, "+", " ")) // words of a line hold no blank
 	}
 	answered, err := client.Do(asked)
 	if err != nil {
