@@ -11,6 +11,7 @@ import pytest
 from harness import ROOT, free_port, wait_until
 from spiffe_peers import Peer, commands, go_peer
 from spire import Spire
+from oauth_kit import auth, new_key, proof, SPIFFE  # noqa: F401 (a fixture)
 from test_http_tls import Ca
 
 pytestmark = pytest.mark.heavy
@@ -140,3 +141,78 @@ def test_spire_fetches_our_bundle_and_knows_our_workloads(house, spire, peer, pr
     done = subprocess.run(["curl", "-sSk", "--noproxy", "*", "--cert", tmp_path / "svid.pem", "--key", tmp_path / "svid.key",
                            f"https://{server.hello['addr']}/"], capture_output=True, text=True, timeout=30)
     assert done.stdout.strip() == f"{svid['id']} <nil>", done.stderr
+
+
+# --- SPIRE as an issuer of our agents' identities ----------------------------------------------------------------
+
+
+@pytest.fixture
+def door(auth, spire, tmp_path):  # noqa: F811
+    """A gateway whose agent "desk" is a workload of SPIRE, known by SPIRE's bundle in a file."""
+    s = spire()
+    bundle = tmp_path / "spire.json"
+    bundle.write_text(s.bundle())
+    a = auth(issuers={"spire": {"trustDomain": "spire.example", "bundleFile": str(bundle)}},
+             agents={"desk": {"owner": "ann", "assessed": "2026-10-01", "ambit": ["*/*"],
+                              "proofs": [{"issuer": "spire", "id": f"{THEIRS}/agent/desk"}]}})
+    a.g.open_task(["up/echo"])
+    a.spire = s
+    return a
+
+
+def test_workload_with_a_jwt_svid_of_spire_is_an_agent(door, peer):
+    a, workload, key = door, peer("api", door.spire.agent_socket), new_key()
+
+    def assertion(audience, path="/agent/desk"):
+        svid = workload.ok("as", THEIRS + path, audience)
+        return {"client_assertion_type": SPIFFE, "client_assertion": svid["token"]}
+
+    a.spire.entry("/agent/other", os.getuid())
+    wait_until(lambda: "error" not in workload.ask("as", f"{THEIRS}/agent/other", "x"), "SPIRE's agent to know of the other", 30)
+
+    def ask(auth):  # noqa: F811
+        where = f"{a.url}/oauth/token"
+        first = a.token({}, auth=auth, proof=proof(key, "POST", where))
+        nonce = first.fields.get("dpop-nonce")
+        return a.token({}, auth=auth, proof=proof(key, "POST", where, nonce=nonce)) if nonce else first, nonce
+
+    answer, nonce = ask(assertion(a.url))
+    assert answer.status == 200, answer.body
+    token = answer.json["access_token"]
+    answer = a.use(token, "DPoP", headers=[("DPoP", proof(key, "POST", f"{a.url}/mcp", token, nonce))])
+    assert answer.status == 200 and "up__echo" in answer.body.decode()
+    assert a.use(token).status == 401  # without its key
+    for refused in (assertion("elsewhere"), assertion(a.url, "/agent/other")):
+        answer, _ = ask(refused)
+        assert answer.error == "invalid_client", answer.body
+
+
+MCP = ("Content-Type:application/json", "Accept:application/json,text/event-stream", "MCP-Protocol-Version:2026-07-28",
+       "Mcp-Method:tools/list")
+
+
+def test_go_spiffe_client_with_an_x509_svid_of_spire_is_an_agent(door, peer, tmp_path):
+    a, workload = door, peer("dial", door.spire.agent_socket, door.server_ca, door.tls_url)
+    form, call = tmp_path / "form", tmp_path / "call.json"
+    form.write_text("grant_type=client_credentials")
+    call.write_text(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}}}))
+
+    def ask_token():
+        return workload.ok("/oauth/token", form, "Content-Type:application/x-www-form-urlencoded")
+
+    answer = ask_token()
+    assert answer["status"] == 200, answer
+    token = json.loads(answer["body"])["access_token"]
+
+    def use():
+        return workload.ok("/mcp", call, *MCP, f"Authorization:Bearer+{token}")
+
+    assert use()["status"] == 200 and "up__echo" in use()["body"]
+    assert a.use(token).status == 401, "without its certificate"
+    a.g.control("agent.suspend", agent="desk")
+    refused = use()
+    assert refused["status"] != 200 or "up__echo" not in refused["body"], refused
+    assert ask_token()["status"] == 400
+    a.g.control("agent.resume", agent="desk")
+    assert use()["status"] == 200
