@@ -53,7 +53,12 @@ static const struct {
     {"operator.add", ROLE_ADMINISTRATOR, on_operator_add},
     {"operator.remove", ROLE_ADMINISTRATOR, on_operator_remove},
     {"operator.list", ANY_PERSON, on_operator_list},
+    {"identity.issuers", ANY_PERSON, on_identity_issuers},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
+    {"identity.show", ANY_PERSON, on_identity_show},
+    {"identity.rotate", ROLE_ADMINISTRATOR, on_identity_rotate},
+    {"identity.revoke", ROLE_ADMINISTRATOR, on_identity_revoke},
+    {"identity.lift", ROLE_ADMINISTRATOR, on_identity_lift},
     /* people */
     {"evidence", ANY_PERSON, on_evidence, BOTH},
     {"person.list", ANY_PERSON, on_person_list},

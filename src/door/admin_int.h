@@ -32,8 +32,8 @@ MUST_USE bool param_str(struct request *r, str name, str *out, struct err *err);
 typedef void handler(struct request *r);
 handler on_task_open, on_task_list, on_task_show, on_task_close, on_task_token; /* admin_task.c */
 handler on_task_suspend, on_task_resume, on_task_history, on_agent_list, on_agent_show,
-    on_agent_suspend, on_agent_resume; /* admin_state.c */
-handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny;              /* admin_hold.c */
+    on_agent_suspend, on_agent_resume;                             /* admin_state.c */
+handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny; /* admin_hold.c */
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
     on_policy, on_discover; /* admin_read.c */
 /* admin_people.c */
@@ -42,13 +42,16 @@ handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed; /* admin.c */
+    on_secrets_changed;      /* admin.c */
+handler on_identity_issuers; /* admin_issuers.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,
                      struct err *err);
 /* By the parameter "task". */
 struct task *named_task(struct request *r, struct err *err);
+handler on_identity_show, on_identity_rotate, on_identity_revoke,
+    on_identity_lift; /* admin_identity.c */
 void write_task(struct jw *w, const struct task *t, int64_t now_ms);
 
 /* How the asker is known, as policies and records have it: uid, key, passkey or oidc. */
