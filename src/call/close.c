@@ -662,6 +662,22 @@ static bool add_stored(void *arg, str task)
     return true;
 }
 
+/* Tasks that ended by ancestry and were closed at this start go with the first order there is. */
+static void add_orphans(struct closing *c)
+{
+    struct gate *g = c->g;
+    str id;
+    void *v;
+    for (size_t i = 0; map_next(&g->orphans, &i, &id, &v);)
+        if (id_is_valid(id, 't')) {
+            struct id copy = {{0}};
+            memcpy(copy.s, id.p, ID_LEN);
+            add_task(c, &copy, NULL, TASK_CASCADED);
+        }
+    map_fini(&g->orphans);
+    g->orphans = (struct map){0};
+}
+
 /* An order that was durable, whatever of it was carried out. Its calls were settled at the start,
  * and the edges ended theirs with the core before. */
 static bool resume(void *arg, const struct store_receipt *row)
@@ -681,6 +697,8 @@ static bool resume(void *arg, const struct store_receipt *row)
     c->resumed = true;
     if (!store_read_receipt_tasks(store_view(g->store), row->id, add_stored, c, &err))
         log_warn("tasks of a receipt cannot be read", LOG_ERR(&err));
+    if (!is_suspension(c))
+        add_orphans(c);
     size_t before = c->tasks_n;
     if (!is_suspension(c))
         collect(c);

@@ -706,26 +706,51 @@ static void test_child_follows_after_a_restart(void **state)
     assert_int_equal(number_at(b, "tasksTotal"), 2);
 }
 
+/* The gateway died between the end of the root and that of its child, which has a program. */
 static void test_orphan_is_closed_at_the_start(void **state)
 {
     struct bed *b = *state;
+    struct err err;
     struct task *root = open_task(b, "desk", NULL, "tool/find");
     struct task *child = open_task(b, "helper", root, "tool/find");
-    struct id id = child->id;
+    struct id ids[] = {root->id, child->id}, receipt = id_new('r');
     ARENA_SCOPE struct arena a = {0};
+    ask(b, child, EDGE, "tool__find");
+    struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_OK};
+    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
     struct store_txn *t = store_txn_new(b->g.store);
     struct record_task_close r = {.time_ms = 1,
                                   .chain = gate_chain(&b->g, &a, root, (str){0}),
                                   .state = S("revoked"),
                                   .closed_by = S("ann")};
+    store_receipt_insert(t, &(struct store_receipt){.id = id_str(&receipt),
+                                                    .kind = S("task"),
+                                                    .name = id_str(&root->id),
+                                                    .closes = S("revoked"),
+                                                    .by = S("ann"),
+                                                    .opened_ms = 1});
     store_task_close(t, id_str(&root->id), S("revoked"), 1, S("x"));
+    store_receipt_task(t, id_str(&receipt), id_str(&root->id));
     store_leaf(t, record_task_close(&b->g.scratch, &r), (str){0}, id_str(&root->id));
     gate_submit(&b->g, t, NULL, NULL);
     stop(b);
+    b->no_runner = true;
     start(b);
     store_flush(b->g.store);
-    assert_false(is_active_in_store(b, id_str(&id)));
-    assert_null(tasks_find(&b->g.tasks, id_str(&id)));
+    assert_false(is_active_in_store(b, id_str(&ids[1])));
+    assert_null(tasks_find(&b->g.tasks, id_str(&ids[1])));
+    b->no_runner = false;
+    b->stops = 0;
+    gate_runner_joined(&b->g);
+    assert_int_equal(b->stops, 2);
+    gate_child_stopped(&b->g, b->seq, 0);
+    gate_child_stopped(&b->g, b->seq, 1);
+    store_flush(b->g.store);
+    read_receipt(b, id_str(&ids[0]));
+    text_is(b, "state", "complete");
+    assert_int_equal(number_at(b, "tasksTotal"), 2);
+    assert_int_equal(number_at(b, "leasesTotal"), 1);
+    assert_int_equal(map_count(&b->g.leases), 0);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)

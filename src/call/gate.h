@@ -112,11 +112,12 @@ struct gate {
     struct revoked revoked;          /* identities that a person declared dead (identity.c) */
     struct people people;
     struct authorizations authorizations;
-    struct oauth *oauth;             /* call/oauth.h; owned */
+    struct oauth *oauth; /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct list closings; /* under way (close.h) */
     uint64_t closings_n;
-    struct map leases; /* task and binding -> struct lease (lease.h) */
+    struct map orphans; /* during a start: tasks whose parent had ended; values mean nothing */
+    struct map leases;  /* task and binding -> struct lease (lease.h) */
     struct gate_out out;
     struct gate_counts counts;
     struct buf scratch; /* for records; cleared by each builder */

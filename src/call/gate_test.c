@@ -162,8 +162,8 @@ static int setup(void **state)
     b->tree = ledger_tree_new();
     b->g.conf = &b->conf;
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){
-        .ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children};
+    b->g.out =
+        (struct gate_out){.ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children};
     open_store(b);
     holds_init(&b->g.holds);
     if (!policy_load(&b->conf, &b->g.policy, &report, &err))

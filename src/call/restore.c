@@ -35,6 +35,7 @@ static void close_orphan(struct gate *g, const struct store_task *row)
     store_hold_cancel_task(t, row->id, now_ms);
     store_leaf(t, record_task_close(&g->scratch, &r), (str){0}, row->id);
     gate_submit(g, t, NULL, NULL);
+    map_put(&g->orphans, row->id, g); /* its programs and leases: closings_restore */
 }
 
 static bool each_task(void *arg, const struct store_task *row)
@@ -237,6 +238,7 @@ void gate_fini(struct gate *g)
     map_fini(&g->live);
     closings_fini(g);
     leases_fini(g);
+    map_fini(&g->orphans);
     free_values(&g->sessions);
     free_values(&g->conns);
     gate_tokens_forget(g);

@@ -44,8 +44,8 @@ handler on_oidc_begin, on_oidc_finish; /* admin_oidc.c */
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed;      /* admin.c */
-handler on_identity_issuers; /* admin_issuers.c */
+    on_secrets_changed;                            /* admin.c */
+handler on_identity_issuers;                       /* admin_issuers.c */
 handler on_task_close, on_task_receipt, on_revoke; /* admin_revoke.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
