@@ -91,6 +91,7 @@ struct delegating {
     struct task *child;
 };
 
+/* Not one whose parent is only suspended. */
 static bool is_orphan(const struct task *t)
 {
     for (const struct task *p = t->parent; p; p = p->parent)
