@@ -21,8 +21,9 @@ struct list_of {
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
     str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method, name,
-        owner, policy, reason, receipt, request, result, software, state, status, task, tool, type;
+        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method,
+        name, owner, policy, reason, receipt, request, result, software, state, status, task, tool,
+        type;
     struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
         recovered, time, version;
     struct list_of parents, policies;
@@ -273,6 +274,13 @@ str record_agent_change(struct buf *out, const struct record_agent_change *r)
     return put(out, S("agent_change"), r->time_ms, &f);
 }
 
+str record_identity_change(struct buf *out, const struct record_identity_change *r)
+{
+    struct fields f = {
+        .kind = r->kind, .name = r->name, .before = r->before, .state = r->state, .by = r->by};
+    return put(out, S("identity_change"), r->time_ms, &f);
+}
+
 str record_shared_use(struct buf *out, const struct record_shared_use *r)
 {
     struct fields f = {.agent = r->agent, .owner = r->owner, .reason = r->reason};
@@ -428,11 +436,8 @@ void record_digest(str bytes, struct record_commitment *out)
 
 str record_revocation(struct buf *out, const struct record_revocation *r)
 {
-    struct fields f = {.receipt = r->receipt,
-                       .kind = r->kind,
-                       .name = r->name,
-                       .by = r->by,
-                       .reason = r->reason};
+    struct fields f = {
+        .receipt = r->receipt, .kind = r->kind, .name = r->name, .by = r->by, .reason = r->reason};
     return put(out, S("revocation"), r->time_ms, &f);
 }
 
