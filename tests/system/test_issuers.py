@@ -63,7 +63,9 @@ def test_discovery_refused(gateway, issuers, web, case):
 
 
 def test_keys_of_another_host_are_not_fetched(gateway, issuers, web):
-    for host in ("https://127.0.0.1:1", f"http://localhost:{issuers.port}", "file://localhost"):
+    issuers.publish(["ES256"])
+    for host in ("https://127.0.0.1:1", f"https://127.0.0.1:{issuers.port}", f"https://elsewhere:{issuers.port}",
+                 f"http://localhost:{issuers.port}", "file://localhost"):
         issuers.put("/.well-known/openid-configuration", {"issuer": issuers.url, "jwks_uri": f"{host}/jwks"})
         g = gateway(issuers={"ci": {"oidc": issuers.url, "ca": str(web.cert)}})
         assert wait_state(g, "ci", lambda s: s["problem"])["state"] == "waiting"
@@ -118,7 +120,7 @@ def test_a_bundle_file_that_changes(gateway, tmp_path):
 def endpoint(node, tmp_path):
     """A bundle endpoint that shows an SVID of its own trust domain."""
     far = Authority(tmp_path, "far", "spiffe://far")
-    peer = Issuers(node, tmp_path, *far.issue("server", "critical,URI:spiffe://far/spire/server"), name="endpoint")
+    peer = Issuers(node, tmp_path, *far.issue("server", "critical,URI:spiffe://far/spire/server,DNS:localhost"), name="endpoint")
     peer.authority = far
     peer.bundle = lambda sequence, hint=1, more=(): {
         "keys": [far.jwk(), *more], "spiffe_sequence": sequence, "spiffe_refresh_hint": hint}
