@@ -161,7 +161,10 @@ void core_fetch_tick(struct core *c)
         /* A key that is not known here may be new there. */
         if (trust_wanted(c->gate.trust, i) && now - s->asked_ms > WANTED_MS_MIN && !s->failures)
             s->due_ms = now;
-        if (!s->open && s->conf->source != SOURCE_FILE && now >= s->due_ms)
+        /* An SVID cannot be checked before the file has come. */
+        bool begins =
+            s->conf->source == SOURCE_HTTPS_SPIFFE && state.age == TRUST_WAITING && s->file_open;
+        if (!s->open && !begins && s->conf->source != SOURCE_FILE && now >= s->due_ms)
             ask(c, s, now);
     }
     end_waits(c, now, S("the fetcher did not answer in time"));
