@@ -171,7 +171,7 @@ bool gate_restore(struct gate *g, struct err *err)
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
     g->oauth = oauth_new();
-    if (!task_templates_check(g->conf, err))
+    if (!task_templates_check(g->conf, err) || !oauth_revoked_restore(g, err))
         return false;
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
@@ -225,6 +225,8 @@ void gate_fini(struct gate *g)
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);
     trust_free(g->trust);
+    people_fini(&g->people);
+    authorizations_fini(&g->authorizations);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);
