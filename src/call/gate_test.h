@@ -21,9 +21,9 @@
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"bob\": {\"roles\": [\"approver\"]}},"
-    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\","
+    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"assessedFor\": \"3650d\","
     "   \"ambit\": [\"shop/*\", \"ambit/delegate\"], \"delegates\": [\"helper\"]},"
-    "  \"helper\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"ambit\": "
+    "  \"helper\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"assessedFor\": \"3650d\", \"ambit\": "
     "[\"shop/*\"]}},"
     " \"listen\": [{\"address\": \"127.0.0.1:1\", \"bearer\": true}], \"policies\": [\"x\"],"
     " \"mcpServers\": {\"shop\": {\"url\": \"http://127.0.0.1:1/\","
