@@ -178,7 +178,7 @@ static void test_close_overtakes_a_commit(void **state)
     gate_close_task(&b->g, t, TASK_REVOKED, S("stop"), S("ann"), NULL, NULL);
     store_flush(b->g.store);
     assert_int_equal(b->heard.type, MSG_REFUSED);
-    assert_non_null(strstr(b->heard.text, "ended before the call was sent"));
+    assert_non_null(strstr(b->heard.text, "before the call was sent"));
     assert_int_equal(b->g.counts.outcomes[OUTCOME_NOT_SENT], 1);
     assert_int_equal(map_count(&b->g.live), 0);
 }

@@ -21,9 +21,11 @@
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"bob\": {\"roles\": [\"approver\"]}},"
-    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"assessedFor\": \"3650d\","
+    " \"agents\": {\"desk\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", "
+    "\"assessedFor\": \"3650d\","
     "   \"ambit\": [\"shop/*\", \"ambit/delegate\"], \"delegates\": [\"helper\"]},"
-    "  \"helper\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", \"assessedFor\": \"3650d\", \"ambit\": "
+    "  \"helper\": {\"owner\": \"ann\", \"bearer\": true, \"assessed\": \"2026-01-01\", "
+    "\"assessedFor\": \"3650d\", \"ambit\": "
     "[\"shop/*\"]}},"
     " \"listen\": [{\"address\": \"127.0.0.1:1\", \"bearer\": true}], \"policies\": [\"x\"],"
     " \"mcpServers\": {\"shop\": {\"url\": \"http://127.0.0.1:1/\","
@@ -114,17 +116,23 @@ UNUSED static bool to_edge(void *ctx, uint32_t edge, enum message_type type, uin
     return true;
 }
 
-UNUSED static void to_all(void *ctx, enum message_type type, const void *msg)
+UNUSED static size_t cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX])
 {
     struct bed *b = ctx;
-    (void)msg;
-    b->heard.cuts += type == MSG_CUT;
+    (void)seq;
+    (void)task;
+    (void)out;
+    b->heard.cuts++;
+    return 0;
 }
 
-UNUSED static void stop_children(void *ctx, str task)
+UNUSED static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 {
     (void)ctx;
+    (void)seq;
     (void)task;
+    (void)at_once;
+    return false;
 }
 
 UNUSED static void put_tool(struct bed *b, const char *definition)
@@ -163,7 +171,8 @@ UNUSED static int setup(void **state)
     b->tree = ledger_tree_new();
     b->g.conf = &b->conf;
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){b, to_edge, to_all, stop_children};
+    b->g.out =
+        (struct gate_out){.ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children};
     open_store(b);
     holds_init(&b->g.holds);
     if (!policy_load(&b->conf, &b->g.policy, &report, &err))
