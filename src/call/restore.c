@@ -197,7 +197,7 @@ bool gate_restore(struct gate *g, struct err *err)
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
     g->oauth = oauth_new();
-    if (!oauth_revoked_restore(g, err))
+    if (!task_templates_check(g->conf, err) || !oauth_revoked_restore(g, err))
         return false;
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
