@@ -55,6 +55,10 @@ static const struct {
     {"operator.list", ANY_PERSON, on_operator_list},
     {"identity.issuers", ANY_PERSON, on_identity_issuers},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
+    {"identity.show", ANY_PERSON, on_identity_show},
+    {"identity.rotate", ROLE_ADMINISTRATOR, on_identity_rotate},
+    {"identity.revoke", ROLE_ADMINISTRATOR, on_identity_revoke},
+    {"identity.lift", ROLE_ADMINISTRATOR, on_identity_lift},
     /* people */
     {"evidence", ANY_PERSON, on_evidence, BOTH},
     {"person.list", ANY_PERSON, on_person_list},

@@ -45,13 +45,15 @@ handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
     on_secrets_changed;      /* admin.c */
-handler on_identity_issuers; /* admin_identity.c */
+handler on_identity_issuers; /* admin_issuers.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,
                      struct err *err);
 /* By the parameter "task". */
 struct task *named_task(struct request *r, struct err *err);
+handler on_identity_show, on_identity_rotate, on_identity_revoke,
+    on_identity_lift; /* admin_identity.c */
 void write_task(struct jw *w, const struct task *t, int64_t now_ms);
 
 /* How the asker is known, as policies and records have it: uid, key, passkey or oidc. */

@@ -2,7 +2,6 @@
 Node.js with the npm package jose (tests/peers/issuers.mjs), and certificates of the openssl program."""
 
 import base64
-import http.client
 import json
 import os
 import re
@@ -10,104 +9,8 @@ import subprocess
 
 import pytest
 
-from harness import ROOT, stop_process, wait_until
-
-
-class Authority:
-    """A CA of the openssl program; san is what stands in subjectAltName of a certificate."""
-
-    def __init__(self, folder, name, uri=None):
-        self.folder, self.name = folder, name
-        self.cert, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        more = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-        if uri:
-            more += ["-addext", f"subjectAltName=URI:{uri}"]
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384", "-nodes", "-days", "2",
-                     "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.cert, *more)
-
-    def openssl(self, *args):
-        return subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True).stdout
-
-    def issue(self, name, san):
-        key, csr, cert, ext = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
-        ext.write_text(f"subjectAltName={san}\nkeyUsage=critical,digitalSignature\nbasicConstraints=critical,CA:FALSE\n"
-                       "extendedKeyUsage=serverAuth,clientAuth\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                     "-keyout", key, "-out", csr)
-        self.openssl("x509", "-req", "-in", csr, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-days", "1",
-                     "-extfile", ext, "-out", cert)
-        return cert, key
-
-    def jwk(self):
-        """Its entry in a SPIFFE bundle."""
-        der = self.openssl("x509", "-in", self.cert, "-outform", "DER")
-        point = self.openssl("x509", "-in", self.cert, "-pubkey", "-noout")
-        point = self.openssl_in(point, "pkey", "-pubin", "-outform", "DER")[-96:]
-        x, y = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (point[:48], point[48:]))
-        return {"kty": "EC", "crv": "P-384", "x": x, "y": y, "use": "x509-svid",
-                "x5c": [base64.b64encode(der).decode()]}
-
-    def openssl_in(self, data, *args):
-        return subprocess.run(["openssl", *args], input=data, check=True, capture_output=True).stdout
-
-
-class Issuers:
-    """tests/peers/issuers.mjs, running."""
-
-    def __init__(self, node, folder, cert, key, name="issuers"):
-        log = folder / f"{name}.log"
-        with log.open("wb") as out:
-            self.process = subprocess.Popen([str(node), str(ROOT / "tests/peers/issuers.mjs"), str(cert), str(key)],
-                                            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                            start_new_session=True)
-        found = wait_until(lambda: re.search(r"listening (\d+) (\d+)\n", log.read_text()), "the issuers to listen")
-        self.port, self.control = int(found[1]), int(found[2])
-        self.url = f"https://localhost:{self.port}"
-
-    def ask(self, where, **params):
-        conn = http.client.HTTPConnection("127.0.0.1", self.control, timeout=20)
-        try:
-            conn.request("POST", where, json.dumps(params))
-            return json.loads(conn.getresponse().read())
-        finally:
-            conn.close()
-
-    def put(self, path, document=None, **how):
-        body = how.pop("body", None)
-        self.ask("/put", path=path, body=json.dumps(document) if body is None else body, **how)
-
-    def publish(self, algs, **how):
-        """New keys, and where they are."""
-        self.put("/jwks", self.ask("/keys", algs=algs, **how))
-        self.put("/.well-known/openid-configuration", {"issuer": self.url, "jwks_uri": self.url + "/jwks"})
-
-    def stop(self):
-        stop_process(self.process, 5)
-
-
-@pytest.fixture
-def web(tmp_path):
-    return Authority(tmp_path, "web")
-
-
-@pytest.fixture
-def issuers(node, tmp_path, web):
-    peer = Issuers(node, tmp_path, *web.issue("host", "DNS:localhost"))
-    yield peer
-    peer.stop()
-
-
-def states(g):
-    return {i["issuer"]: i for i in g.control("identity.issuers")["issuers"]}
-
-
-def wait_state(g, name, what, seconds=20):
-    """what: a predicate over the state, or the words that its problem must hold."""
-    check = what if callable(what) else lambda s: what in s["problem"]
-    try:
-        return wait_until(lambda: check(states(g)[name]) and states(g)[name], f"issuer {name}", seconds)
-    except AssertionError as e:
-        raise AssertionError(f"{e}: {states(g)[name]}") from e
+from harness import ROOT, wait_until
+from issuer_peers import Authority, Issuers, issuers, states, wait_state, web  # noqa: F401 (fixtures)
 
 
 def has_keys(n):
@@ -261,3 +164,65 @@ def test_an_endpoint_under_the_web_is_no_svid(gateway, issuers, tmp_path, web):
                          "web": {"trustDomain": "web", "endpoint": issuers.url + "/bundle", "ca": str(web.cert)}})
     wait_state(g, "web", lambda s: s.get("sequence") == 9)
     assert wait_state(g, "far", lambda s: s["problem"])["sequence"] == 1
+
+
+# --- a Workload API ---------------------------------------------------------------------------------------
+
+
+class WorkloadApi:
+    """tests/peers/workload_server.mjs: one line of JSON says what it hands out from now on."""
+
+    def __init__(self, node, folder):
+        self.socket, self.log = folder / "workload.sock", folder / "workload.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen([str(node), str(ROOT / "tests/peers/workload_server.mjs"), str(self.socket)],
+                                            stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, text=True)
+        wait_until(lambda: "listening" in self.log.read_text(), "the Workload API to listen")
+        self.socket.chmod(0o777)
+
+    def say(self, **what):
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+
+    def give(self, *authorities, domain="far", keys=()):
+        ders = b"".join(a.openssl("x509", "-in", a.cert, "-outform", "DER") for a in authorities)
+        self.say(x509={f"spiffe://{domain}": base64.b64encode(ders).decode(), "spiffe://third": ""},
+                 jwt={f"spiffe://{domain}": json.dumps({"keys": list(keys)})})
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def api(node, tmp_path):
+    server = WorkloadApi(node, tmp_path)
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def test_a_workload_api_that_changes(gateway, issuers, api, tmp_path):
+    far, next_one = Authority(tmp_path, "far", "spiffe://far"), Authority(tmp_path, "next", "spiffe://far")
+    keys = [{k: v for k, v in key.items() if k not in ("use", "alg")} for key in issuers.ask("/keys", algs=["ES256", "RS256"])["keys"]]
+    api.give(far, keys=keys[:1])
+    g = gateway(issuers={"far": {"trustDomain": "far", "workloadSocket": str(api.socket)}})
+    s = wait_state(g, "far", lambda s: s["state"] == "current")
+    assert (s["certificates"], s["keys"]) == (1, 1) and "sequence" not in s
+    api.give(far, next_one, keys=keys)
+    wait_state(g, "far", lambda s: (s["certificates"], s["keys"]) == (2, 2))
+    api.give(next_one, keys=keys[1:])
+    wait_state(g, "far", lambda s: (s["certificates"], s["keys"]) == (1, 1))
+    # What ends, or cannot be read, is said; what there is stays; and it is asked again.
+    for what, says in (({"end": 7, "details": "no identity issued"}, "gRPC status 7: no identity issued"),
+                       ({"big": 3 << 20}, "too long")):
+        api.say(**what)
+        assert wait_state(g, "far", says)["certificates"] == 1
+        api.give(far, next_one, keys=keys)
+        wait_state(g, "far", lambda s: s["certificates"] == 2 and not s["problem"], 40)
+        api.give(next_one, keys=keys)
+        wait_state(g, "far", lambda s: s["certificates"] == 1)
+    api.give(far, domain="near")
+    assert wait_state(g, "far", "no bundle of far")["certificates"] == 1
+    api.stop()
+    assert wait_state(g, "far", lambda s: s["problem"] and "no bundle of far" not in s["problem"])["state"] == "current"
