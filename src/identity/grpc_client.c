@@ -1,6 +1,6 @@
 #include "identity/grpc_client.h"
+#include "identity/grpc_int.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +19,7 @@ struct grpc_client {
     const struct grpc_client_ops *ops;
     void *owner;
     nghttp2_session *session;
+    struct grpc_pages pages;
     struct client_call calls[GRPC_CLIENT_CALLS_MAX];
 };
 
@@ -88,28 +89,12 @@ static int on_data(nghttp2_session *s, uint8_t flags, int32_t stream, const uint
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
-/* Percent-encoded (PROTOCOL-HTTP2.md, Status-Message); what a terminal should not see becomes '?'.
- */
+/* Percent-encoded by the server; as it is, but for what a terminal should not see. */
 static void keep_text(struct client_call *k, str text)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < text.n && n < GRPC_STATUS_TEXT_BYTES_MAX; i++) {
-        char c = text.p[i];
-        if (c == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
-            hex_digit(text.p[i + 2]) >= 0) {
-            c = (char)(hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2]));
-            i += 2;
-        }
-        k->text[n++] = c >= 0x20 && c <= 0x7e ? c : '?';
-    }
+    size_t n = text.n < GRPC_STATUS_TEXT_BYTES_MAX ? text.n : GRPC_STATUS_TEXT_BYTES_MAX;
+    for (size_t i = 0; i < n; i++)
+        k->text[i] = text.p[i] >= 0x20 && text.p[i] <= 0x7e ? text.p[i] : '?';
     k->text[n] = 0;
 }
 
@@ -185,7 +170,8 @@ struct grpc_client *grpc_client_new(const struct grpc_client_ops *ops, void *own
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
-    if (nghttp2_session_client_new(&c->session, cb, c) != 0 ||
+    nghttp2_mem mem = grpc_mem(&c->pages);
+    if (nghttp2_session_client_new3(&c->session, cb, c, NULL, &mem) != 0 ||
         nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings,
                                 sizeof settings / sizeof *settings) != 0)
         abort();

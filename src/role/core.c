@@ -386,8 +386,8 @@ static void on_tick(void *owner)
     gate_tick(&c->gate, clock_wall_ms());
     core_portal_tick(c, clock_wall_ms());
     attest_tick(c);
-    core_fetch_tick(c);
     core_workload_tick(c);
+    core_fetch_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)

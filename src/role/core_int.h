@@ -50,13 +50,13 @@ struct core {
     struct map agent_conns;    /* decimal conn number -> struct agent_conn */
     struct map workload_conns; /* decimal conn number -> struct workload_peer */
     struct listener *launch, *workload_listener;
+    uint64_t workload_life;      /* which workload role it is */
+    size_t workload_asks;        /* under way */
+    struct buf workload_bundles; /* as sent last */
     /* issuers elsewhere: core_fetch.c */
     struct chan *fetcher;
     struct core_source *sources; /* in the order of conf.issuers */
     struct map fetches;          /* request id -> struct fetch_wait */
-    uint64_t workload_life;      /* which workload role it is */
-    size_t workload_asks;        /* under way */
-    struct buf workload_bundles; /* as sent last */
     struct map people;           /* decimal conn number -> struct person_conn */
     struct chan *portal;
     struct map portal_asks; /* decimal conn number -> struct portal_ask */
@@ -149,6 +149,7 @@ void core_workload_lost(struct core *c);
 /* False: the role broke the rules. */
 MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str payload,
                                struct err *err);
+
 
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);
