@@ -96,8 +96,14 @@ static void on_child_stored(void *arg, const struct store_result *r)
     struct delegating *d = arg;
     ARENA_SCOPE struct arena a = {0};
     d->call->task->uses--;
-    if (r->outcome == STORE_COMMITTED) {
+    struct err err;
+    if (r->outcome == STORE_COMMITTED)
         tasks_add(&d->g->tasks, d->child);
+    if (r->outcome == STORE_COMMITTED && !task_is_live(d->child->parent, clock_wall_ms(), &err)) {
+        /* Its parent was closed while it was being opened, and did not know of it. */
+        gate_close_task(d->g, d->child, TASK_CASCADED, S("parent ended"), S("gateway"), NULL, NULL);
+        answer(d->g, d->call, S("The child task is closed already: its parent has ended."), NULL);
+    } else if (r->outcome == STORE_COMMITTED) {
         answer(d->g, d->call,
                str_fmt(&a,
                        "Child task %s is granted to agent %.*s, which takes it up with its own "
