@@ -392,14 +392,6 @@ class Roles:
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
 
-    def new_portal(self):
-        """core's channel to a new portal process, as after a restart."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(True)
-        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
-        theirs.close()
-        return Channel(ours)
-
     def new_peer(self, role):
         """Core's channel to a new process of this role, which we are."""
         ours, theirs = socket.socketpair()
