@@ -206,6 +206,8 @@ void gate_fini(struct gate *g)
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);
     trust_free(g->trust);
+    people_fini(&g->people);
+    authorizations_fini(&g->authorizations);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);

@@ -92,10 +92,11 @@ static void test_every_type_is_canonical(void **state)
                                                                        S("passkey"), S("k"), S("a"),
                                                                        S("r")}),
                  "person_event");
-    is_canonical(record_consent(&b, &(struct record_consent){1, S("r1"), S("bert"), S("desk"),
-                                                             S("consented"), S("passkey"), S("d"),
-                                                             S("sig"), policy}),
-                 "consent");
+    is_canonical(
+        record_consent(&b, &(struct record_consent){1, S("r1"), S("bert"), S("desk"),
+                                                    S("consented"), S("passkey"), S("d"), S("sig"),
+                                                    S("hwk"), S("x"), 5, policy}),
+        "consent");
     is_canonical(
         record_identity_change(&b, &(struct record_identity_change){1, S("task"), S("k2"), S("k1"),
                                                                     S("revoked"), S("a")}),
