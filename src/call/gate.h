@@ -60,7 +60,7 @@ struct attested {
 
 struct session {
     struct id id;
-    struct id task;
+    struct id task; /* empty: opened by an agent that had none; the first it uses becomes it */
     uint32_t listener;
     char instance[ATTESTED_INSTANCE_SIZE]; /* of the attested process; empty: came by token */
     int64_t used_ms;
@@ -157,6 +157,11 @@ void gate_answer_unidentified(struct gate *g, uint32_t edge, uint64_t request,
 MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *proof,
                             int64_t now_ms, struct caller *out, enum refusal_kind *kind,
                             struct err *err);
+/* Who an attested connection is, whether it has a task or not (call/request.h). */
+struct asker;
+MUST_USE bool gate_identify_agent(struct gate *g, uint32_t edge, const struct proof *proof,
+                                  int64_t now_ms, struct asker *out, enum refusal_kind *kind,
+                                  struct err *err);
 void gate_attest(struct gate *g, const struct attested *who);
 void gate_conn_closed(struct gate *g, int64_t conn);
 /* As an edge says it: of connections that it was given, nothing otherwise. */
