@@ -253,7 +253,7 @@ class Http2:
 
     def line(self):
         text = self.process.stdout.readline()
-        return json.loads(text) if text else {"ended": True}
+        return json.loads(text) if text else {"ended": True, "bytes": 0}
 
     def start(self, method, **more):
         self.process.stdin.write(json.dumps({"method": method, **more}) + "\n")
@@ -353,7 +353,8 @@ def test_exec_into_another_program(house, http2, node, tmp_path):
     # The connection is of agentpy, and by the time of the request the process is node, which is another agent.
     h = http2("", run=[mine, tmp_path / "inherit.py", g.workload, "exec"])
     got = h.call("FetchX509SVID")
-    assert got["bytes"] == 0 and got.get("grpc") == str(DENIED), got
+    # Core may have looked again before it asked: then the connection is over.
+    assert got["bytes"] == 0 and (got.get("grpc") == str(DENIED) or got.get("error")), got
     assert "another program or another user by now" in g.log
     [svid] = g.ask("FetchX509SVID")["answer"]["svids"]
     assert "/agent/b/" in svid["spiffe_id"]
