@@ -15,8 +15,12 @@ static const char DEFINITION[] =
     "latest.\",\"inputSchema\":{\"type\":\"object\",\"properties\":{"
     "\"agent\":{\"type\":\"string\",\"description\":\"name of the agent\"},"
     "\"purpose\":{\"type\":\"string\",\"description\":\"what the child task is for\"},"
-    "\"operations\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"minItems\":1,"
-    "\"description\":\"operations as binding/tool, all of them this task's own\"},"
+    "\"operations\":{\"type\":\"array\",\"minItems\":1,"
+    "\"description\":\"operations as binding/tool, or {operation, args} with bounds, all of them "
+    "this task's "
+    "own\"},"
+    "\"ceiling\":{\"type\":\"object\"},\"budgets\":{\"type\":\"object\"},"
+    "\"delegation\":{\"type\":\"object\"},"
     "\"calls\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"calls the child may make\"},"
     "\"seconds\":{\"type\":\"integer\",\"minimum\":1,\"description\":\"how long it lives\"}},"
     "\"required\":[\"agent\",\"purpose\",\"operations\"],\"additionalProperties\":false}}";
@@ -30,25 +34,20 @@ bool gate_delegate(struct gate *g, struct task *parent, const json *args, int64_
                    struct task **out, struct err *err)
 {
     ARENA_SCOPE struct arena a = {0};
-    const json *list = json_get(args, S("operations")), *op;
-    int64_t seconds = 0, calls = 0;
-    str *ops = ARENA_ARRAY(&a, str, json_count(list) + 1);
-    size_t n = 0;
-    for (struct json_iter it = json_iter(list); json_next(&it, NULL, &op);)
-        ops[n++] = json_str(op);
-    if ((json_get(args, S("seconds")) && !json_i64(json_get(args, S("seconds")), &seconds)) ||
-        (json_get(args, S("calls")) && !json_i64(json_get(args, S("calls")), &calls)) ||
-        seconds < 0 || seconds > 7 * 24 * 3600)
-        return err_input(err, "seconds and calls are whole numbers, at most 7 days");
+    int64_t seconds = 0;
     struct task_wish wish = {.owner = parent->owner,
+                             .opened_by = str_fmt(&a, "agent/%.*s", STR(parent->agent)),
                              .agent = json_get_str(args, S("agent")),
                              .purpose = json_get_str(args, S("purpose")),
-                             .operations = ops,
-                             .operations_n = n,
-                             .life_ms = seconds * 1000,
-                             .calls = calls,
-                             .parent = parent};
-    return task_new(g->conf, &wish, now_ms, out, err);
+                             .parent = parent,
+                             .state = TASK_GRANTED,
+                             .until_ms = now_ms + g->conf->redeem_wait_ms};
+    if ((json_get(args, S("seconds")) && !json_i64(json_get(args, S("seconds")), &seconds)) ||
+        seconds < 0 || seconds > 7 * 24 * 3600)
+        return err_input(err, "seconds is a whole number, at most 7 days");
+    wish.life_ms = seconds * 1000;
+    return task_wish_read(&a, args, &wish, err) && agents_may(&g->agents, wish.agent, err) &&
+           task_new(g->conf, &wish, now_ms, out, err);
 }
 
 static void write_result(struct buf *out, str text, const struct task *child, bool is_error)
@@ -101,8 +100,8 @@ static void on_child_stored(void *arg, const struct store_result *r)
         tasks_add(&d->g->tasks, d->child);
         answer(d->g, d->call,
                str_fmt(&a,
-                       "Child task %s is open for agent %.*s. It joins with its own identity: "
-                       "ambit connect --task %s",
+                       "Child task %s is granted to agent %.*s, which takes it up with its own "
+                       "identity: ambit connect --task %s",
                        d->child->id.s, STR(d->child->agent), d->child->id.s),
                d->child);
     } else {

@@ -23,7 +23,7 @@
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
-#include "people/people.h"
+#include "people/authorization.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "task/agents.h"
@@ -43,6 +43,9 @@ struct gate_out {
     /* chain: DER, leaf first, one after another; empty, and why. */
     void (*sign_x509)(void *ctx, str spiffe_id, str spki, int64_t life_s,
                       void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
+    /* One document of an issuer elsewhere, by the fetcher (role/core_int.h, core_fetch). */
+    void (*fetch)(void *ctx, str source, enum fetch_what what, str url, str form,
+                  void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
 };
 
 /* A connection whose peer the kernel has named. Whoever attested it watches the process and calls
@@ -57,7 +60,7 @@ struct attested {
 
 struct session {
     struct id id;
-    struct id task;
+    struct id task; /* empty: opened by an agent that had none; the first it uses becomes it */
     uint32_t listener;
     char instance[ATTESTED_INSTANCE_SIZE]; /* of the attested process; empty: came by token */
     int64_t used_ms;
@@ -101,7 +104,8 @@ struct gate {
     struct trust *trust;             /* what proves an agent; owned */
     struct revoked revoked;          /* identities that a person declared dead (identity.c) */
     struct people people;
-    struct oauth *oauth; /* call/oauth.h; owned */
+    struct authorizations authorizations;
+    struct oauth *oauth;             /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;
@@ -153,6 +157,11 @@ void gate_answer_unidentified(struct gate *g, uint32_t edge, uint64_t request,
 MUST_USE bool gate_identify(struct gate *g, uint32_t edge, const struct proof *proof,
                             int64_t now_ms, struct caller *out, enum refusal_kind *kind,
                             struct err *err);
+/* Who an attested connection is, whether it has a task or not (call/request.h). */
+struct asker;
+MUST_USE bool gate_identify_agent(struct gate *g, uint32_t edge, const struct proof *proof,
+                                  int64_t now_ms, struct asker *out, enum refusal_kind *kind,
+                                  struct err *err);
 void gate_attest(struct gate *g, const struct attested *who);
 void gate_conn_closed(struct gate *g, int64_t conn);
 /* As an edge says it: of connections that it was given, nothing otherwise. */

@@ -1,6 +1,6 @@
 /* The gate over a real store and ledger, with the edge played by the test: every path a call can
  * take, and what each leaves in the record. */
-#include "call/gate.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -516,6 +516,14 @@ static void test_delegation_narrows(void **state)
     struct task *child = tasks_find(&b->g.tasks, str_z(id));
     assert_non_null(child);
     str child_token = token_of(b, child);
+    struct asker helper = {S("helper"), S("x")}, desk = {S("desk"), S("y")};
+    struct err err;
+    assert_non_null(
+        strstr(call(b, child_token, "shop__find", "{\"q\":\"x\"}", "")->text, "not been redeemed"));
+    assert_false(gate_redeem(&b->g, id_str(&child->id), &desk, &child, &err));
+    assert_true(gate_redeem(&b->g, id_str(&child->id), &helper, &child, &err));
+    assert_false(gate_redeem(&b->g, id_str(&child->id), &helper, &child, &err));
+    assert_non_null(strstr(err.text, "used once"));
     assert_int_equal(call(b, child_token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
     settle(b, OUTCOME_OK);
     h = call(b, child_token, "shop__refund", "{\"amount\":5}", "");

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
+#include "call/request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +301,16 @@ static bool known_serves(struct gate *g, const struct known_token *k, const stru
     return p->kind == PROOF_TOKEN || err_denied(err, "the token is not bound to a key: not DPoP");
 }
 
+/* Where the token's holder is, as its edge says: enough to be told of one identity at two places.
+ */
+static void note_places(struct gate *g, const struct task *t, const struct proof *p, int64_t now_ms)
+{
+    ARENA_SCOPE struct arena a = {0};
+    gate_seen(g, t->agent, PLACE_ADDRESS, p->peer, now_ms);
+    if (p->cert.n)
+        gate_seen(g, t->agent, PLACE_CERTIFICATE, base64url_dup(&a, p->cert), now_ms);
+}
+
 static struct task *by_token(struct gate *g, const struct proof *p, int64_t now_ms,
                              struct caller *out, struct err *err)
 {
@@ -316,6 +327,8 @@ static struct task *by_token(struct gate *g, const struct proof *p, int64_t now_
         err_denied(err, "the token's task is not known any more; ask its owner for a new one");
     else if (!check_bearer(g, k, t, p, err))
         t = NULL;
+    if (t)
+        note_places(g, t, p, now_ms);
     out->narrowed = k->narrowed;
     out->operations = k->narrow;
     out->operations_n = k->narrow_n;
@@ -332,8 +345,11 @@ static struct task *by_conn(struct gate *g, uint32_t edge, const struct proof *p
         return NULL;
     }
     *out_who = who;
+    struct asker asker = {who->agent->name, str_z(who->instance)};
     if (p->task.n) {
         struct task *t = tasks_find(&g->tasks, p->task);
+        if (t && t->state == TASK_GRANTED)
+            return gate_redeem(g, p->task, &asker, &t, err) ? t : NULL;
         if (t && str_eq(t->agent, who->agent->name))
             return t;
         err_denied(err, "agent %.*s has no task %.*s; `ambit task list` shows what it has",
@@ -356,11 +372,39 @@ static bool in_session(struct gate *g, const struct proof *p, const struct calle
     if (!p->session.n)
         return true;
     struct session *s = map_get(&g->sessions, p->session);
-    bool own = s && str_eq(id_str(&s->task), id_str(&who->task->id)) &&
-               s->listener == p->listener && str_eq(str_z(s->instance), who->instance);
+    bool own = s && s->listener == p->listener && str_eq(str_z(s->instance), who->instance);
+    /* One that was opened without a task takes the first that its process uses. */
+    if (own && !s->task.s[0] && who->task && who->instance.n)
+        s->task = who->task->id;
+    own = own && str_eq(id_str(&s->task), who->task ? id_str(&who->task->id) : S(""));
     if (!own)
         return err_notfound(err, "no such session");
     s->used_ms = now_ms;
+    return true;
+}
+
+bool gate_identify_agent(struct gate *g, uint32_t edge, const struct proof *p, int64_t now_ms,
+                         struct asker *out, enum refusal_kind *kind, struct err *err)
+{
+    char room[24];
+    const struct attested *who = map_get(&g->conns, conn_key(p->conn, room));
+    *kind = REFUSAL_UNAUTHENTICATED;
+    if (p->kind != PROOF_CONN || !who || who->edge != edge) {
+        g->counts.unauthenticated++;
+        return err_denied(err,
+                          "only an agent on an attested connection may do this without a task: "
+                          "start it with `ambit connect`");
+    }
+    struct session *s = p->session.n ? map_get(&g->sessions, p->session) : NULL;
+    *kind = REFUSAL_SESSION;
+    if (p->session.n && !(s && str_eq(str_z(s->instance), str_z(who->instance))))
+        return err_notfound(err, "no such session");
+    if (s)
+        s->used_ms = now_ms;
+    *kind = REFUSAL_DENIED;
+    if (!agents_may(&g->agents, who->agent->name, err))
+        return false;
+    *out = (struct asker){who->agent->name, str_z(who->instance)};
     return true;
 }
 

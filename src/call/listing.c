@@ -1,6 +1,6 @@
 /* tools/list: what this task could be allowed or have held, by the same engine that decides calls;
  * and what upstreams say their tools are. */
-#include "call/gate.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -15,14 +15,41 @@ static bool is_listed(const struct catalog_tool *t, const struct task *task, str
     return endpoint.n == 0 || str_eq(endpoint, t->binding);
 }
 
+/* What an agent sees that has no task yet: how to get one. */
+static void list_taskless(struct gate *g, uint32_t edge, uint64_t request, const struct msg_list *m)
+{
+    ARENA_SCOPE struct arena a = {0};
+    size_t n;
+    struct catalog_tool **all = catalog_sorted(&g->catalog, &a, &n);
+    struct buf run = {.max = HTTP_ANSWER_BYTES_MAX};
+    for (size_t i = 0; i < n; i++) {
+        if (!gate_is_taskless(all[i]) ||
+            (m->proof.endpoint.n && !str_eq(m->proof.endpoint, all[i]->binding)))
+            continue;
+        pack_str(&run, m->proof.endpoint.n ? all[i]->tool : all[i]->exposed);
+        pack_str(&run, all[i]->def.canonical);
+    }
+    struct msg_list_answer yes = {.tools = buf_str(&run)};
+    g->out.to_edge(g->out.ctx, edge, MSG_LIST_ANSWER, request, &yes);
+    buf_fini(&run);
+}
+
 void gate_list(struct gate *g, uint32_t edge, uint64_t request, const struct msg_list *m)
 {
     ARENA_SCOPE struct arena a = {0};
     struct caller who = {0};
     enum refusal_kind kind;
-    struct err err;
-    if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err)) {
-        gate_answer_unidentified(g, edge, request, kind, &who, &err);
+    struct err err = {0}, ignored;
+    struct asker asker;
+    bool ok = gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err);
+    enum refusal_kind why = kind;
+    if (!ok && !who.task &&
+        gate_identify_agent(g, edge, &m->proof, clock_wall_ms(), &asker, &kind, &ignored)) {
+        list_taskless(g, edge, request, m);
+        return;
+    }
+    if (!ok) {
+        gate_answer_unidentified(g, edge, request, why, &who, &err);
         return;
     }
     size_t n;

@@ -18,39 +18,13 @@ struct oauth *oauth_new(void)
     return o;
 }
 
-static void free_values(struct map *m)
-{
-    str key;
-    void *v;
-    for (size_t i = 0; map_next(m, &i, &key, &v);)
-        free(v);
-    map_fini(m);
-}
-
 void oauth_free(struct oauth *o)
 {
     if (!o)
         return;
     replay_free(o->replay);
-    free_values(&o->revoked);
-    free_values(&o->asked);
+    oauth_revoked_fini(o);
     free(o);
-}
-
-void oauth_sweep(struct oauth *o, int64_t now_ms)
-{
-    str jti;
-    void *v;
-    for (size_t i = 0; o && map_next(&o->revoked, &i, &jti, &v);) {
-        struct revoked_token *t = v;
-        if (now_ms >= t->until_ms)
-            free(map_del(&o->revoked, jti));
-    }
-}
-
-bool oauth_is_revoked(const struct oauth *o, str jti)
-{
-    return o && map_get(&o->revoked, jti) != NULL;
 }
 
 bool oauth_take_proof(struct oauth *o, const struct dpop_proof *proof, int64_t now_s,

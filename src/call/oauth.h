@@ -16,15 +16,12 @@
  * are no refresh tokens: renewal is asking again.
  *
  * State: jtis of DPoP proofs for as long as they could be replayed (of all edges), the key of the
- * server nonces, revoked tokens until they expire, requests that wait for a person. Core's main
- * thread. */
+ * server nonces, revoked tokens until they expire. Core's main thread. */
 #pragma once
 #include "call/gate.h"
 
 enum {
     OAUTH_PROOFS_MAX = 1 << 20, /* DPoP proofs remembered */
-    OAUTH_REVOKED_MAX = 65536,
-    OAUTH_ASKED_MAX = 4096, /* requests that wait for a person */
 };
 
 struct oauth *oauth_new(void);
@@ -35,7 +32,9 @@ void gate_oauth(struct gate *g, uint32_t edge, uint64_t request, const struct ms
 /* Forgets what has run out. */
 void oauth_sweep(struct oauth *o, int64_t now_ms);
 
-/* ---- for identify.c ---- */
+/* ---- for identify.c and restore.c ---- */
+/* What was revoked before the start and would still live. */
+MUST_USE bool oauth_revoked_restore(struct gate *g, struct err *err);
 bool oauth_is_revoked(const struct oauth *o, str jti);
 /* Uses up a proof: its nonce must be ours, and its jti new. On failure c says what to tell the
  * client. */

@@ -44,8 +44,8 @@ static void write_details(struct jw *w, const struct oauth_wanted *want)
     jw_end_arr(w);
 }
 
-/* authority_hash (a name of the OAuth Mission draft): of the operations and their bounds. Bounds hold
- * for a narrowed token too: core judges calls by the task. */
+/* authority_hash (a name of the OAuth Mission draft): of the operations and their bounds. Bounds
+ * hold for a narrowed token too: core judges calls by the task. */
 static void write_task(struct jw *w, const struct oauth_request *r, const struct oauth_wanted *want)
 {
     const struct task *t = want->task;

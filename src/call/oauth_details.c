@@ -32,12 +32,16 @@ static bool has_only(const json *v, const char *const *names)
 static bool read_ambit_task(struct oauth_request *r, const json *v, struct oauth_details *out)
 {
     static const char *const by_id[] = {"type", "task", NULL};
+    static const char *const wished[] = {"type",    "purpose", "operations", "deadline", "calls",
+                                         "ceiling", "budgets", "delegation", NULL};
     str task = json_get_str(v, S("task"));
     if (out->task.n || out->wish)
         return bad_details(r, "one ambit_task is enough");
     if (!json_get(v, S("task"))) {
-        out->wish = v; /* its members are for the one who opens tasks to judge */
-        return true;
+        out->wish = v;
+        return has_only(v, wished) ||
+               bad_details(r, "an ambit_task that is asked for has purpose, operations, deadline, "
+                              "calls, ceiling, budgets, delegation");
     }
     if (!has_only(v, by_id))
         return bad_details(r,

@@ -53,20 +53,34 @@ void oauth_introspect(struct oauth_request *r)
 
 /* ---- revocation ---- */
 
+struct revoking {
+    struct gate *g;
+    uint32_t edge;
+    uint64_t id;
+};
+
+static void on_revoked(void *arg, const struct store_result *res)
+{
+    struct revoking *v = arg;
+    struct oauth_request r = {.g = v->g, .edge = v->edge, .id = v->id};
+    if (res->outcome == STORE_COMMITTED)
+        oauth_reply(&r, 200, S("{}"));
+    else
+        oauth_error(&r, "temporarily_unavailable", "revoked, and not yet recorded: ask again");
+    free(v);
+}
+
 static bool remember(struct oauth_request *r, const struct token_facts *t)
 {
-    struct oauth *o = r->g->oauth;
-    if (map_count(&o->revoked) >= OAUTH_REVOKED_MAX)
-        oauth_sweep(o, r->now_ms);
-    if (map_count(&o->revoked) >= OAUTH_REVOKED_MAX)
-        return oauth_error(r, "temporarily_unavailable",
-                           "too many tokens are being revoked; close the task instead");
-    struct revoked_token *v = calloc(1, sizeof *v);
+    struct err err;
+    struct revoking *v = malloc(sizeof *v);
     if (!v)
         abort();
-    v->until_ms = t->exp_ms;
-    free(map_put(&o->revoked, t->jti, v));
-    return true;
+    *v = (struct revoking){r->g, r->edge, r->id};
+    if (oauth_revoked_add(r->g, t->jti, t->task->agent, t->exp_ms, r->now_ms, on_revoked, v, &err))
+        return true;
+    free(v);
+    return oauth_error(r, "temporarily_unavailable", "%s", err.text);
 }
 
 /* A holder that is done may complete its task: every token of it is dead, everywhere, at once. */
@@ -104,5 +118,4 @@ void oauth_revoke(struct oauth_request *r)
     if (task.n)
         complete(r, t.task);
     gate_token_drop(r->g, token);
-    oauth_reply(r, 200, S("{}"));
 }

@@ -6,11 +6,7 @@
 struct oauth {
     struct replay *replay;
     struct dpop_nonces nonces;
-    struct map revoked; /* jti -> struct revoked_token */
-    struct map asked;   /* auth_req_id -> struct asked (oauth_wish.c) */
-};
-struct revoked_token {
-    int64_t until_ms;
+    struct map revoked; /* jti -> struct revoked_token (oauth_revoked.c) */
 };
 
 /* One request while it is judged. Whatever ends it answers: oauth_error, oauth_reply, or the
@@ -83,6 +79,30 @@ bool oauth_narrow(struct oauth_request *r, const struct oauth_details *d, struct
 void oauth_exchange(struct oauth_request *r);
 void oauth_introspect(struct oauth_request *r);
 void oauth_revoke(struct oauth_request *r);
+
+/* ---- oauth_later.c ---- */
+/* A request that is answered when something else has happened. r and w are copies that live in the
+ * arena, but for w.operations and the task. */
+struct oauth_later {
+    struct oauth_request r;
+    struct oauth_wanted w;
+    struct arena arena;
+};
+struct oauth_later *oauth_later(const struct oauth_request *r, const struct oauth_wanted *w);
+void oauth_later_free(struct oauth_later *l);
+
+/* ---- oauth_wish.c, oauth_code.c ---- */
+/* Asks for a new task; its token follows if it is granted. */
+void oauth_wish(struct oauth_request *r, const struct oauth_details *d,
+                const struct oauth_wanted *wanted);
+void oauth_poll(struct oauth_request *r);
+void oauth_code(struct oauth_request *r);
+
+/* ---- oauth_revoked.c ---- */
+/* From now on; done when it is durable. ERR_LIMIT: too many at once. */
+MUST_USE bool oauth_revoked_add(struct gate *g, str jti, str agent, int64_t until_ms,
+                                int64_t now_ms, store_done_fn *done, void *arg, struct err *err);
+void oauth_revoked_fini(struct oauth *o);
 
 /* ---- oauth_claims.c ---- */
 /* The claims of a task token but for iss, which the keeper sets. */

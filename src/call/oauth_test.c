@@ -639,6 +639,97 @@ static void test_act_is_the_chain(void **state)
     bed_refused(b, "invalid_grant");
 }
 
+/* ---- tasks that do not begin with a person ---- */
+
+/* What another task has delegated: taken up once, in time, by its own agent. */
+static void test_redeeming(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = bed_task(b, "desk", SHOP, 3, NULL);
+    static const char args[] =
+        "{\"agent\":\"clerk\",\"operations\":[\"shop/find\"],\"purpose\":\"p\"}";
+    ASK_CC(b, "task", t->id.s);
+    assert_int_equal(call_with(b, bed_member(b, "access_token"), "", "ambit__delegate", args), 0);
+    struct task *child = t->first_child;
+    assert_non_null(child);
+    assert_int_equal(child->state, TASK_GRANTED);
+    ASK_CC(b, "task", child->id.s); /* by its parent */
+    bed_refused(b, "invalid_grant");
+    assert_int_equal(child->state, TASK_GRANTED);
+    const char *const params[] = {
+        CC, "client_assertion_type", SPIFFE, "client_assertion", svid(b, "/agent/clerk/1"), NULL};
+    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
+    if (b->status != 200)
+        fail_msg("%.*s", STR(b->body));
+    assert_int_equal(child->state, TASK_ACTIVE);
+    assert_int_equal(call(b, bed_member(b, "access_token"), "", "shop__find"), 0);
+    assert_int_equal(call(b, bed_member(b, "access_token"), "", "shop__look"), REFUSAL_DENIED);
+    gate_close_task(&b->g, t, TASK_COMPLETED, S("x"), S("ann"), NULL, NULL);
+    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
+    bed_refused(b, "invalid_grant");
+}
+
+/* Asked for, and held: the bed's policies permit calls, and opening only with an owner's consent.
+ */
+static void test_asking_for_a_task(void **state)
+{
+    struct bed *b = *state;
+    static const char *const bad[] = {
+        "[{\"type\":\"ambit_task\",\"operations\":[\"shop/find\"]}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\"}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
+        "find\"],\"deadline\":\"x\"}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
+        "find\"],\"owner\":\"bob\"}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
+        "find\"],\"agent\":\"clerk\"}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
+        "find\"],\"calls\":\"9\"}]",
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":\"shop/find\"}]",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ASK_CC(b, "authorization_details", bad[i]);
+        store_flush(b->g.store);
+        if (b->status == 200 || str_eq(bed_member(b, "error"), S("authorization_pending")))
+            fail_msg("%s: %u %.*s", bad[i], b->status, STR(b->body));
+    }
+    ASK_CC(b, "authorization_details",
+           "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"other/x\"]}]");
+    store_flush(b->g.store);
+    bed_refused(b, "access_denied"); /* outside the ambit */
+    static const char *const wish =
+        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/find\"],"
+        "\"deadline\":\"5m\"}]";
+    ASK_CC(b, "authorization_details", wish);
+    store_flush(b->g.store);
+    if (b->status == 200) /* the shipped policies grant what only reads */
+        return;
+    bed_refused(b, "authorization_pending");
+    const char *id = z(b, bed_member(b, "auth_req_id"));
+    const char *const mine[] = {"grant_type",
+                                "urn:openid:params:grant-type:ciba",
+                                "client_assertion_type",
+                                SPIFFE,
+                                "client_assertion",
+                                svid(b, "/agent/desk/1"),
+                                "auth_req_id",
+                                id,
+                                NULL};
+    const char *const theirs[] = {"grant_type",
+                                  "urn:openid:params:grant-type:ciba",
+                                  "client_assertion_type",
+                                  SPIFFE,
+                                  "client_assertion",
+                                  svid(b, "/agent/clerk/1"),
+                                  "auth_req_id",
+                                  id,
+                                  NULL};
+    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, mine);
+    bed_refused(b, "authorization_pending");
+    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, theirs);
+    bed_refused(b, "access_denied");
+}
+
 /* ---- introspection and revocation ---- */
 
 static void ask_about(struct bed *b, enum oauth_endpoint endpoint, const char *agent, str token,
@@ -654,6 +745,7 @@ static void ask_about(struct bed *b, enum oauth_endpoint endpoint, const char *a
                                   value,
                                   NULL};
     bed_ask(b, endpoint, (struct proof){.listener = BED_LOOPBACK}, params);
+    store_flush(b->g.store);
 }
 
 static bool active(struct bed *b, const char *agent, str token)
@@ -764,6 +856,8 @@ int main(void)
         T(test_exchange_refuses),
         T(test_close_overtakes_the_signature),
         T(test_act_is_the_chain),
+        T(test_redeeming),
+        T(test_asking_for_a_task),
         T(test_introspection),
         T(test_revocation),
         T(test_edges_of_requests),

@@ -1,5 +1,6 @@
 /* The token endpoint: which task, for which resource, how long, and the signature. */
 #include "call/oauth_int.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/limits.h"
 
@@ -174,18 +175,42 @@ void oauth_issue(struct oauth_request *r, const struct oauth_wanted *w)
 
 /* ---- client_credentials (RFC 6749 section 4.4) ---- */
 
+/* The only one that was delegated and not taken up yet. */
+static struct task *only_granted(const struct oauth_request *r)
+{
+    struct task *t, *found = NULL;
+    size_t n = 0;
+    for (struct list *it = NULL; (t = tasks_next_of(&r->g->tasks, r->agent->name, &it));)
+        if (t->state == TASK_GRANTED) {
+            found = t;
+            n++;
+        }
+    return n == 1 ? found : NULL;
+}
+
 static struct task *pick_task(struct oauth_request *r, const struct oauth_details *d)
 {
     size_t n;
     if (d->task.n)
         return tasks_find(&r->g->tasks, d->task);
     struct task *t = tasks_only_of(&r->g->tasks, r->agent->name, r->now_ms, &n);
+    if (!t && !n)
+        t = only_granted(r);
     if (!t)
         oauth_error(r, "invalid_grant",
                     n ? "agent %.*s has several tasks: name one with the parameter task"
                       : "agent %.*s has no open task: its owner opens one",
                     STR(r->agent->name));
     return t;
+}
+
+/* What another task has delegated is taken up by its agent, with its own identity, once. */
+static bool redeem(struct oauth_request *r, struct task *t)
+{
+    struct asker who = {.agent = r->agent->name, .instance = r->who.instance};
+    struct err err;
+    return !t || t->state != TASK_GRANTED || gate_redeem(r->g, id_str(&t->id), &who, &t, &err) ||
+           oauth_error(r, "invalid_grant", "%s", err.text);
 }
 
 static void client_credentials(struct oauth_request *r)
@@ -195,12 +220,11 @@ static void client_credentials(struct oauth_request *r)
     if (!oauth_details(r, &d) || !oauth_resource(r, &w.resource))
         return;
     if (d.wish) {
-        oauth_error(r, "invalid_authorization_details",
-                    "tasks are opened by the agent's owner: name one with \"task\"");
+        oauth_wish(r, &d, &w);
         return;
     }
     w.task = pick_task(r, &d);
-    if (!w.task && !d.task.n)
+    if ((!w.task && !d.task.n) || !redeem(r, w.task))
         return; /* answered */
     if (oauth_may_hold(r, w.task) && oauth_narrow(r, &d, &w))
         oauth_issue(r, &w);
@@ -209,9 +233,12 @@ static void client_credentials(struct oauth_request *r)
 static const struct {
     const char *name;
     void (*fn)(struct oauth_request *r);
+    bool proves_itself; /* its client is judged there */
 } GRANTS[] = {
-    {"client_credentials", client_credentials},
-    {"urn:ietf:params:oauth:grant-type:token-exchange", oauth_exchange},
+    {"client_credentials", client_credentials, false},
+    {"urn:ietf:params:oauth:grant-type:token-exchange", oauth_exchange, false},
+    {"urn:openid:params:grant-type:ciba", oauth_poll, false},
+    {"authorization_code", oauth_code, true},
 };
 
 void oauth_token(struct oauth_request *r)
@@ -223,7 +250,7 @@ void oauth_token(struct oauth_request *r)
     }
     for (size_t i = 0; i < sizeof GRANTS / sizeof GRANTS[0]; i++)
         if (str_eq(type, str_z(GRANTS[i].name))) {
-            if (oauth_client(r) && oauth_binding(r))
+            if (GRANTS[i].proves_itself || (oauth_client(r) && oauth_binding(r)))
                 GRANTS[i].fn(r);
             return;
         }

@@ -233,7 +233,10 @@ bool policy_decide(const struct policy_set *p, const struct policy_call *call, s
         /* Denied as it stands; would an approval change that? */
         if (!policy_call_context(call, p, true, a, &context, err))
             return false;
-        if (cedar_enforce(p->set, p->schema, &req, &p->known, a).allowed)
+        struct cedar_verdict with = cedar_enforce(p->set, p->schema, &req, &p->known, a);
+        if (with.allowed && !v.policies_n)
+            policy_explain(p, &with, a, &v); /* no policy forbids it: these would let it through */
+        if (with.allowed)
             v.decision = DECISION_HOLD;
     }
     *out = v;

@@ -64,7 +64,7 @@ MUST_USE bool policy_may_approve(const struct policy_set *p, const struct conf *
 struct policy_person {
     str name;       /* "uid:0" for one that the configuration does not know */
     unsigned roles; /* for one that it does not know; else those of the configuration count */
-    str method;     /* uid, key, passkey */
+    str method;     /* uid, key, passkey, oidc; of a consent also oidc-hwk */
 };
 /* May an agent have this task (in no registry yet) without anybody's consent, with it (HOLD), or
  * not? approval: NULL, or the owner's consent. */

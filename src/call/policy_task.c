@@ -140,9 +140,11 @@ bool policy_open_task(const struct policy_set *p, const struct conf *conf, const
     if (v.decision == DECISION_DENY && !v.error && !approval) {
         if (!ask_open(p, conf, t, true, NULL, now_ms, a, &with, err))
             return false;
-        if (with.decision == DECISION_ALLOW)
+        if (with.decision == DECISION_ALLOW) {
+            if (!v.policies_n)
+                v = with; /* nothing forbids it: what a consent would let through is why it waits */
             v.decision = DECISION_HOLD;
-        else if (with.policies_n)
+        } else if (with.policies_n)
             v = with; /* what no consent changes is what there is to say */
     }
     *out = v;

@@ -1,6 +1,6 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
-#include "call/gate.h"
 #include "call/oauth.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -92,6 +92,17 @@ static void end_uncarried(struct gate *g)
     }
 }
 
+static void read_approvers(struct hold *h, str text)
+{
+    const json *list, *name;
+    struct err err;
+    if (!json_read(&h->arena, text, NULL, &list, &err))
+        return;
+    for (struct json_iter it = json_iter(list);
+         h->approvers_n < HOLD_APPROVERS_MAX && json_next(&it, NULL, &name);)
+        h->approvers[h->approvers_n++] = json_str(name);
+}
+
 static bool each_hold(void *arg, const struct store_hold *row)
 {
     struct restoring *r = arg;
@@ -119,6 +130,7 @@ static bool each_hold(void *arg, const struct store_hold *row)
     h->policies = str_dup(&h->arena, row->policies);
     h->approver = str_dup(&h->arena, row->approver);
     h->state = hold_state_parse(row->state);
+    read_approvers(h, row->approvers);
     h->created_ms = row->created_ms;
     h->expires_ms = row->expires_ms;
     h->decided_ms = row->decided_ms;
@@ -143,10 +155,15 @@ static bool each_pin(void *arg, const struct store_pin *row)
 static bool put_internal(struct gate *g, struct err *err)
 {
     ARENA_SCOPE struct arena a = {0};
+    const str texts[] = {gate_delegate_definition(), gate_request_definition(),
+                         gate_redeem_definition()};
     const json *def;
     struct catalog_tool *t;
-    return json_read(&a, gate_delegate_definition(), NULL, &def, err) &&
-           catalog_put(&g->catalog, g->conf, S("ambit"), def, true, &t, err) != CATALOG_BAD;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (!json_read(&a, texts[i], NULL, &def, err) ||
+            catalog_put(&g->catalog, g->conf, S("ambit"), def, true, &t, err) == CATALOG_BAD)
+            return false;
+    return true;
 }
 
 bool gate_restore(struct gate *g, struct err *err)
@@ -154,6 +171,8 @@ bool gate_restore(struct gate *g, struct err *err)
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
     g->oauth = oauth_new();
+    if (!oauth_revoked_restore(g, err))
+        return false;
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
         return false;
@@ -206,6 +225,8 @@ void gate_fini(struct gate *g)
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);
     trust_free(g->trust);
+    people_fini(&g->people);
+    authorizations_fini(&g->authorizations);
     secret_free(g->keeper_key);
     secret_free(g->runner_key);
     buf_fini(&g->scratch);

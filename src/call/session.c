@@ -1,6 +1,6 @@
 /* Legacy MCP sessions: an id that belongs to one task, one listener and (where attested) one
  * process, which may use several connections. */
-#include "call/gate.h"
+#include "call/request.h"
 #include "base/clock.h"
 
 #include <stdlib.h>
@@ -21,7 +21,8 @@ static struct session *session_new(struct gate *g, const struct caller *who,
     if (!s)
         abort();
     s->id = id_new('s');
-    s->task = who->task->id;
+    if (who->task)
+        s->task = who->task->id;
     s->listener = m->proof.listener;
     if (who->instance.n && who->instance.n < sizeof s->instance)
         memcpy(s->instance, who->instance.p, who->instance.n);
@@ -32,6 +33,21 @@ static struct session *session_new(struct gate *g, const struct caller *who,
     return s;
 }
 
+/* An attested agent that has no task yet may have a session, to ask for one. */
+static bool without_task(struct gate *g, uint32_t edge, const struct proof *p, int64_t now_ms,
+                         struct caller *out)
+{
+    struct asker asker;
+    enum refusal_kind kind;
+    struct err err;
+    size_t n;
+    if (p->task.n || !gate_identify_agent(g, edge, p, now_ms, &asker, &kind, &err) ||
+        tasks_only_of(&g->tasks, asker.agent, now_ms, &n) || n)
+        return false;
+    *out = (struct caller){.instance = asker.instance};
+    return true;
+}
+
 void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m)
 {
     struct caller who = {0};
@@ -40,7 +56,8 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request, const st
     int64_t now_ms = clock_wall_ms();
     struct msg_session first = *m;
     first.proof.session = (str){0};
-    if (!gate_identify(g, edge, &first.proof, now_ms, &who, &kind, &err)) {
+    if (!gate_identify(g, edge, &first.proof, now_ms, &who, &kind, &err) &&
+        !without_task(g, edge, &first.proof, now_ms, &who)) {
         gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }
@@ -59,7 +76,11 @@ void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const str
     struct caller who = {0};
     enum refusal_kind kind;
     struct err err;
-    if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err)) {
+    struct asker asker;
+    enum refusal_kind why;
+    struct err ignored;
+    if (!gate_identify(g, edge, &m->proof, clock_wall_ms(), &who, &kind, &err) &&
+        !gate_identify_agent(g, edge, &m->proof, clock_wall_ms(), &asker, &why, &ignored)) {
         gate_answer_unidentified(g, edge, request, kind, &who, &err);
         return;
     }

@@ -3,6 +3,7 @@
 #include "call/gate_int.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "call/request.h"
 #include "crypto/digest.h"
 
 #include <stdio.h>
@@ -278,42 +279,6 @@ static struct hold *new_hold(struct work *w)
     return h;
 }
 
-static void add_hold_steps(struct work *w, struct store_txn *t, const struct hold *h)
-{
-    char hex[HASH_HEX_SIZE];
-    uint8_t salt[RECORD_SALT_BYTES];
-    struct record_commitment args;
-    record_commit(h->args, salt, &args);
-    struct store_hold row = {.id = id_str(&h->id),
-                             .task = id_str(&h->task),
-                             .call = id_str(&h->call),
-                             .binding = h->binding,
-                             .tool = h->tool,
-                             .digest = hash_hex(&h->digest, hex),
-                             .args = h->args,
-                             .effect = h->effect,
-                             .created_ms = h->created_ms,
-                             .expires_ms = h->expires_ms,
-                             .policies = h->policies};
-    store_hold_insert(t, &row);
-    struct record_commitment seen;
-    record_commit_with(str_of((const char *)salt, sizeof salt), hash_str(&h->digest), &seen);
-    struct record_hold_open r = {.time_ms = w->now_ms,
-                                 .hold = id_str(&h->id),
-                                 .call = id_str(&h->call),
-                                 .chain =
-                                     gate_chain(w->g, w->a, w->caller.task, w->caller.instance),
-                                 .op = operation_of(w),
-                                 .policy = gate_policy(w->g, &w->verdict),
-                                 .args = record_commitment_str(&args),
-                                 .digest = record_commitment_str(&seen),
-                                 .expires_ms = h->expires_ms};
-    struct store_payload payload = {id_str(&h->call), str_of((const char *)salt, sizeof salt),
-                                    h->args};
-    store_payload_insert(t, STORE_MUST, &payload);
-    store_leaf(t, record_hold_open(&w->g->scratch, &r), id_str(&h->call), id_str(&h->task));
-}
-
 static void hold(struct work *w)
 {
     struct gate *g = w->g;
@@ -340,7 +305,7 @@ static void hold(struct work *w)
     done->call = w->id;
     held_text(done, w);
     struct store_txn *t = store_txn_new(g->store);
-    add_hold_steps(w, t, h);
+    gate_add_hold(g, t, h, w->caller.task, w->caller.instance, &w->verdict);
     gate_submit(g, t, on_held, done);
     g->counts.held++;
 }
@@ -539,6 +504,11 @@ void gate_call(struct gate *g, uint32_t edge, uint64_t request, const struct msg
                      .id = id_new('c')};
     enum refusal_kind kind;
     struct err err;
+    const struct catalog_tool *tool = catalog_find(&g->catalog, &a, m->proof.endpoint, m->tool);
+    if (tool && gate_is_taskless(tool)) {
+        gate_call_taskless(g, edge, request, m, tool);
+        return;
+    }
     if (gate_identify(g, edge, &m->proof, w.now_ms, &w.caller, &kind, &err))
         walk(&w);
     else if (kind == REFUSAL_DENIED)

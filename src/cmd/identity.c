@@ -1,4 +1,5 @@
-/* `ambit identity`: the built-in issuer's keys, and what is revoked. */
+/* `ambit identity`: the built-in issuer's keys, what is revoked, and how fresh the keys of issuers
+ * elsewhere are. */
 #include "cmd/cli.h"
 
 static const struct opt REVOKE_OPTS[] = {
@@ -104,6 +105,51 @@ static int identity_revoke(struct cli *c)
                      lift ? "lifted" : "revoked");
 }
 
+static str seconds_text(struct cli *c, const json *v)
+{
+    int64_t s;
+    if (!json_i64(v, &s))
+        return S("never");
+    return s < 120    ? str_fmt(&c->arena, "%llds", (long long)s)
+           : s < 7200 ? str_fmt(&c->arena, "%lldm", (long long)s / 60)
+                      : str_fmt(&c->arena, "%lldh", (long long)s / 3600);
+}
+
+static str count_text(struct cli *c, const json *issuer)
+{
+    int64_t certificates, keys;
+    if (!json_i64(json_get(issuer, S("certificates")), &certificates))
+        certificates = 0;
+    if (!json_i64(json_get(issuer, S("keys")), &keys))
+        keys = 0;
+    return str_fmt(&c->arena, "%lld", (long long)(certificates + keys));
+}
+
+static int issuers(struct cli *c)
+{
+    static const char *const heads[] = {"ISSUER", "KIND", "ID", "STATE", "AGE", "KEYS", "PROBLEM"};
+    struct table t = {.a = &c->arena, .heads = heads, .columns = 7};
+    const json *result, *v;
+    if (!cli_call(c, S("identity.issuers"), NULL, &result))
+        return EXIT_FAILED;
+    if (c->json) {
+        cli_print_json(result);
+        return 0;
+    }
+    for (struct json_iter it = json_iter(json_get(result, S("issuers")));
+         json_next(&it, NULL, &v);) {
+        table_add(&t, json_get_str(v, S("issuer")));
+        table_add(&t, json_get_str(v, S("kind")));
+        table_add(&t, json_get_str(v, S("id")));
+        table_add(&t, json_get_str(v, S("state")));
+        table_add(&t, seconds_text(c, json_get(v, S("ageSeconds"))));
+        table_add(&t, count_text(c, v));
+        table_add(&t, json_get_str(v, S("problem")));
+    }
+    table_print(&t);
+    return 0;
+}
+
 static const struct verb VERBS[] = {
     {"show", NEEDS_GATEWAY, 0, 0, "", "The issuer's public keys, and what is revoked.",
      "ambit identity show", NULL, identity_show},
@@ -115,6 +161,9 @@ static const struct verb VERBS[] = {
      "issuer; or the issuer's own root, signer, jwt, wit, task or txn keys, at once.",
      "ambit identity revoke id spiffe://example.org/agent/desk --for 2h", REVOKE_OPTS,
      identity_revoke},
+    {"issuers", NEEDS_GATEWAY, 0, 0, "",
+     "The issuers elsewhere whose proofs count: how fresh their keys are, and what went wrong.",
+     "ambit identity issuers", NULL, issuers},
 };
 
 int cmd_identity(int argc, char **argv)

@@ -16,7 +16,7 @@ static const struct command COMMANDS[] = {
     {"cedar", "the policy engine alone: authorize, validate, format, translate", cmd_cedar},
     {"person", "people's passkeys, sessions and one-time links", cmd_person},
     {"operator", "the keys with which people prove themselves", cmd_operator},
-    {"identity", "the issuer's keys, and identities that are revoked", cmd_identity},
+    {"identity", "issuers and their keys, and identities that are revoked", cmd_identity},
     {"task", "open, list, show and close tasks; get their tokens", cmd_task},
     {"agent", "list, show, suspend and resume agents", cmd_agent},
     {"hold", "look at calls that wait for a person, and decide them", cmd_hold},

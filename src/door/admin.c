@@ -53,6 +53,7 @@ static const struct {
     {"operator.add", ROLE_ADMINISTRATOR, on_operator_add},
     {"operator.remove", ROLE_ADMINISTRATOR, on_operator_remove},
     {"operator.list", ANY_PERSON, on_operator_list},
+    {"identity.issuers", ANY_PERSON, on_identity_issuers},
     {"secrets.changed", ROLE_ADMINISTRATOR, on_secrets_changed},
     {"identity.show", ANY_PERSON, on_identity_show},
     {"identity.rotate", ROLE_ADMINISTRATOR, on_identity_rotate},
@@ -68,8 +69,13 @@ static const struct {
     {"session.end", ANYBODY, on_session_end, PORTAL},
     {"signin.begin", ANYBODY, on_sign_in_begin, PORTAL},
     {"signin.finish", ANYBODY, on_sign_in_finish, PORTAL},
+    {"oidc.begin", ANYBODY, on_oidc_begin, PORTAL},
+    {"oidc.finish", ANYBODY, on_oidc_finish, PORTAL},
     {"enrol.begin", ANYBODY, on_enrol_begin, PORTAL},
     {"enrol.finish", ANYBODY, on_enrol_finish, PORTAL},
+    {"authorize.begin", ANYBODY, on_authorize_begin, PORTAL},
+    {"consent.show", ANY_PERSON, on_consent_show, PORTAL},
+    {"consent.decide", ROLE_OWNER, on_consent_decide, PORTAL},
 };
 
 /* ---- answers ---- */
@@ -384,16 +390,19 @@ void on_secrets_changed(struct request *r)
 
 /* ---- dispatch ---- */
 
-static void refuse_stranger(struct request *r, struct err *err)
+static void refuse_stranger(struct request *r)
 {
-    if (r->peer->portal)
-        err_denied(err, "you are not signed in, or no longer: sign in again");
-    else
-        err_denied(err,
-                   "uid %lld is nobody that the configuration knows: give a person this "
-                   "\"uid\", or log in "
-                   "with --as NAME --key FILE",
-                   (long long)r->peer->uid);
+    struct err err;
+    if (r->peer->portal) {
+        send_error(r->ad, r->peer->conn, r->id, "unauthenticated",
+                   S("you are not signed in, or no longer: sign in again"));
+        return;
+    }
+    err_denied(&err,
+               "uid %lld is nobody that the configuration knows: give a person this \"uid\", or "
+               "log in with --as NAME --key FILE",
+               (long long)r->peer->uid);
+    answer_error(r, &err);
 }
 
 static void dispatch(struct request *r, str method)
@@ -407,10 +416,11 @@ static void dispatch(struct request *r, str method)
             METHODS[i].fn(r);
             return;
         }
-        if (r->peer->roles == 0)
-            refuse_stranger(r, &err);
-        else
-            err_denied(&err, "%.*s does not have the role for %.*s", STR(who_is(r)), STR(method));
+        if (r->peer->roles == 0) {
+            refuse_stranger(r);
+            return;
+        }
+        err_denied(&err, "%.*s does not have the role for %.*s", STR(who_is(r)), STR(method));
         answer_error(r, &err);
         return;
     }

@@ -39,6 +39,9 @@ struct admin_out {
     void (*rotate)(void *ctx, uint8_t kind, bool revoke,
                    void (*done)(void *arg, const struct msg_rotated *m, str why), void *arg);
     void (*identities_revoked)(void *ctx);
+    /* A document from outside (role/core_int.h, core_fetch). */
+    void (*fetch)(void *ctx, str source, enum fetch_what what, str url, str form,
+                  void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
 };
 
 struct admin {

@@ -1,5 +1,6 @@
 /* Holds on the control door: what waits, exactly what would be sent, and the decision. */
 #include "door/admin_int.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -101,7 +102,8 @@ struct deciding {
     char hold[ID_SIZE];
     const struct conf_person *person;
     bool approve;
-    str method; /* a literal */
+    bool counted; /* one of several approvals; more must come */
+    str method;   /* a literal */
     struct passkey_use use;
     int64_t now_ms;
 };
@@ -113,15 +115,21 @@ static void on_decided(void *arg, const struct store_result *res)
     if (res->outcome == STORE_COMMITTED && h) {
         struct buf b = {0};
         struct jw w = jw(&b);
-        h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
+        if (!d->counted)
+            h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
+        if (d->approve && h->approvers_n < HOLD_APPROVERS_MAX)
+            h->approvers[h->approvers_n++] = d->person->name;
         h->approver = d->person->name;
         h->method = d->method;
         passkey_used(&d->later->ad->g->people, &d->use, d->now_ms);
-        h->decided_ms = d->now_ms;
+        h->decided_ms = d->counted ? 0 : d->now_ms;
+        if (gate_hold_is_request(h))
+            gate_consented(d->later->ad->g, h, d->approve, d->now_ms);
         jw_obj(&w);
         jw_kstr(&w, S("hold"), str_z(d->hold));
         jw_kstr(&w, S("state"), hold_state_name(h->state));
         jw_kstr(&w, S("by"), d->person->name);
+        jw_ki64(&w, S("approvals"), (int64_t)h->approvers_n);
         jw_end_obj(&w);
         later_text(d->later, buf_str(&b));
         buf_fini(&b);
@@ -145,6 +153,18 @@ static bool check_signature(struct request *r, const struct hold *h, bool approv
     return ok || err_in(err, "hold %s", h->id.s);
 }
 
+/* A call is approved; a task that an agent asks for is consented to. */
+static bool ask_policies(struct request *r, const struct hold *h, struct verdict *v,
+                         struct err *err)
+{
+    str method = r->peer->portal ? S("passkey") : asker_method(r);
+    struct policy_person who = {r->peer->person->name, r->peer->roles, method};
+    if (gate_hold_is_request(h))
+        return gate_may_consent(r->g, &who, h, r->now_ms, r->a, v, err);
+    return policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
+                              v, err);
+}
+
 static bool may_decide(struct request *r, const struct hold *h, struct verdict *v, struct err *err)
 {
     if (!r->peer->person)
@@ -155,9 +175,7 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     if (hold_state_at(h, r->now_ms) != HOLD_PENDING)
         return err_input(err, "hold %s is %.*s already", h->id.s,
                          STR(hold_state_name(hold_state_at(h, r->now_ms))));
-    str method = r->peer->portal ? S("passkey") : asker_method(r);
-    if (!policy_may_approve(r->g->policy, r->g->conf, r->peer->person, method, h, r->now_ms, r->a,
-                            v, err))
+    if (!ask_policies(r, h, v, err))
         return false;
     if (v->decision == DECISION_ALLOW)
         return true;
@@ -165,9 +183,56 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     for (size_t i = 0; i < v->policies_n; i++)
         buf_printf(&ids, "%s%.*s", i ? ", " : "", STR(v->policies[i]));
     err_denied(err, "%.*s may not decide this hold: %.*s", STR(r->peer->person->name),
-               STR(v->policies_n ? buf_str(&ids) : S("no policy permits it (action \"approve\")")));
+               STR(v->policies_n ? buf_str(&ids)
+                                 : S("no policy permits it (action \"approve\" or \"consent\")")));
     buf_fini(&ids);
     return false;
+}
+
+/* Is this approval enough? A denial, and a consent, always are. */
+static bool weigh(struct request *r, const struct hold *h, bool approve, enum decision *out,
+                  struct err *err)
+{
+    *out = DECISION_ALLOW;
+    if (!approve || gate_hold_is_request(h))
+        return true;
+    if (hold_counts(h, r->peer->person->name))
+        return err_input(err, "%.*s has approved hold %s already; it takes somebody else",
+                         STR(r->peer->person->name), h->id.s);
+    return gate_weigh_approvals(r->g, h, r->peer->person->name, r->now_ms, r->a, out, err);
+}
+
+static str approvers_text(struct request *r, const struct hold *h, str one_more)
+{
+    struct buf b = {0};
+    struct jw w = jw(&b);
+    jw_arr(&w);
+    for (size_t i = 0; i < h->approvers_n; i++)
+        jw_str(&w, h->approvers[i]);
+    if (one_more.n)
+        jw_str(&w, one_more);
+    jw_end_arr(&w);
+    str s = str_dup(r->a, buf_str(&b));
+    buf_fini(&b);
+    return s;
+}
+
+/* The guard of the first step has the last word on who was first. */
+static void add_decision(struct request *r, struct store_txn *t, const struct hold *h, bool approve,
+                         bool counted)
+{
+    str name = r->peer->person->name, before = approvers_text(r, h, (str){0});
+    if (approve)
+        store_hold_count(t, id_str(&h->id), approvers_text(r, h, name), before, r->now_ms);
+    if (!counted)
+        store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), name,
+                          r->now_ms);
+}
+
+/* What was signed is kept under the hold; of one of several, under it and a number. */
+static str evidence_id(struct request *r, const struct hold *h, bool counted)
+{
+    return counted ? str_fmt(r->a, "%s#%zu", h->id.s, h->approvers_n + 1) : id_str(&h->id);
 }
 
 static void decide(struct request *r, bool approve)
@@ -176,7 +241,9 @@ static void decide(struct request *r, bool approve)
     struct verdict v = {0};
     struct signed_decision signed_by = {0};
     struct hold *h = named_hold(r, &err);
-    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signed_by, &err)) {
+    enum decision weight;
+    if (!h || !may_decide(r, h, &v, &err) || !weigh(r, h, approve, &weight, &err) ||
+        !check_signature(r, h, approve, &signed_by, &err)) {
         answer_error(r, &err);
         return;
     }
@@ -192,6 +259,7 @@ static void decide(struct request *r, bool approve)
     *d = (struct deciding){.later = later_new(r, NULL),
                            .person = r->peer->person,
                            .approve = approve,
+                           .counted = weight == DECISION_HOLD,
                            .method = signed_by.method,
                            .now_ms = r->now_ms};
     memcpy(d->hold, h->id.s, sizeof d->hold);
@@ -207,10 +275,13 @@ static void decide(struct request *r, bool approve)
                                   .assertion = signed_by.signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};
+    if (weight == DECISION_HOLD)
+        rec.state = S("counted");
     struct store_txn *t = store_txn_new(r->g->store);
-    store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
-                      r->now_ms);
-    decision_keep(r, t, id_str(&h->id), &signed_by);
+    add_decision(r, t, h, approve, d->counted);
+    decision_keep(r, t, evidence_id(r, h, d->counted), &signed_by);
+    if (gate_hold_is_request(h))
+        gate_add_consent(r->g, t, h, approve, rec.approver, r->now_ms);
     store_leaf(
         t, approve ? record_approval(&r->g->scratch, &rec) : record_denial(&r->g->scratch, &rec),
         id_str(&h->call), id_str(&h->task));

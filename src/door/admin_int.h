@@ -35,14 +35,17 @@ handler on_task_suspend, on_task_resume, on_task_history, on_agent_list, on_agen
     on_agent_suspend, on_agent_resume;                             /* admin_state.c */
 handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny; /* admin_hold.c */
 handler on_trace, on_explain, on_tools, on_pin_list, on_pin_show, on_pin_accept, on_status,
-    on_policy, on_discover; /* admin_read.c */
+    on_policy, on_discover;                                     /* admin_read.c */
+handler on_authorize_begin, on_consent_show, on_consent_decide; /* admin_consent.c */
 /* admin_people.c */
 handler on_evidence; /* admin_signed.c */
 handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
+handler on_oidc_begin, on_oidc_finish; /* admin_oidc.c */
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed; /* admin.c */
+    on_secrets_changed;      /* admin.c */
+handler on_identity_issuers; /* admin_issuers.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,
@@ -90,6 +93,8 @@ struct coming;
 /* NULL: too many sessions. */
 struct coming *coming_new(struct request *r, const struct conf_person *who, enum sign_in method,
                           str amr, str acr, int64_t auth_ms, struct err *err);
+/* Where the browser goes then: a page of the portal, empty: the first. */
+void coming_next(struct coming *c, const char *next);
 /* Adds session and record, submits, and answers with the session's id when it is durable. */
 void coming_submit(struct request *r, struct coming *c, struct store_txn *t, str state, str key);
 /* Answers with the error, and records the failure. */

@@ -17,7 +17,7 @@ bool may_do(struct request *r, str action, const struct task *t, const struct ag
 {
     struct verdict v = {0};
     str uid = str_fmt(r->a, "uid:%lld", (long long)r->peer->uid);
-    struct policy_person who = {who_is(r), r->peer->roles, r->peer->by_key ? S("key") : S("uid")};
+    struct policy_person who = {who_is(r), r->peer->roles, asker_method(r)};
     if (!ask(r, &who, action, t, agent, &v, err))
         return false;
     /* The roles that the uid brings are not the person's. */

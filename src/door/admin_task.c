@@ -1,5 +1,6 @@
 /* Tasks on the control door: opened by owners, listed, closed with the times, and their tokens. */
 #include "door/admin_int.h"
+#include "call/request.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
@@ -311,12 +312,24 @@ static bool has_high(const struct gate *g, const struct task *t)
     return false;
 }
 
+/* A delegated task whose agent has nothing but tokens is taken up by its owner, who hands it one.
+ */
+static bool take_up(struct request *r, struct task *t, struct err *err)
+{
+    const struct conf_agent *agent = conf_agent(r->g->conf, t->agent);
+    bool own = r->peer->person && str_eq(r->peer->person->name, t->owner);
+    if (t->state != TASK_GRANTED || !own || !agent || !agent->bearer)
+        return true;
+    return gate_redeem(r->g, id_str(&t->id), &(struct asker){.agent = t->agent, .by = t->owner}, &t,
+                       err);
+}
+
 void on_task_token(struct request *r)
 {
     struct err err;
     struct task *t = named_task(r, &err);
     str cert_hex = json_get_str(r->params, S("cert")), cert = {0};
-    bool ok = t && task_is_live(t, r->now_ms, &err);
+    bool ok = t && take_up(r, t, &err) && task_is_live(t, r->now_ms, &err);
     if (ok && !(r->peer->person && str_eq(r->peer->person->name, t->owner)))
         ok = err_denied(&err, "task %s is %.*s's; only its owner gets its tokens", t->id.s,
                         STR(t->owner));

@@ -151,6 +151,15 @@ static void read_authorization(str value, struct proof *p)
     }
 }
 
+/* "127.0.0.1:50000" -> "127.0.0.1" */
+static str without_port(str address)
+{
+    size_t n = address.n;
+    while (n && address.p[n - 1] != ':')
+        n--;
+    return str_take(address, n ? n - 1 : address.n);
+}
+
 static struct proof proof_of(struct exchange *x)
 {
     struct http_request *r = x->http;
@@ -167,6 +176,7 @@ static struct proof proof_of(struct exchange *x)
         return p;
     }
     p.listener = (uint32_t)tag;
+    p.peer = without_port(conn_peer_text(http_client_conn(r->client)));
     if (peer && peer->has_cert)
         p.cert = str_of((const char *)peer->sha256, 32);
     if (!fields_single(&r->head.fields, S("DPoP"), &p.dpop, NULL, &err) || p.dpop.n > 4096)
@@ -364,17 +374,18 @@ static void unauthenticated(struct exchange *x, const struct msg_refused *m)
     static const struct conf_listener none;
     const struct conf_listener *l =
         tag & TAG_ATTESTED ? &none : &x->door->o.conf->listeners[(uint32_t)tag];
-    struct field f[3];
-    str value;
-    bool dpop = fields_first(&x->http->head.fields, S("Authorization"), &value) &&
-                (str_starts(m->auth_error, S("invalid_dpop")) || m->dpop_nonce.n ||
-                 str_eq_nocase(str_take(value, 5), S("DPoP ")));
-    size_t n = oauth_challenge(&x->arena, l, x->endpoint, m->auth_error, dpop, f);
-    if (m->dpop_nonce.n)
-        f[n++] = (struct field){S("DPoP-Nonce"), m->dpop_nonce};
+    str value, error = m->auth_error;
+    bool shown = fields_first(&x->http->head.fields, S("Authorization"), &value);
+    bool dpop = shown && (str_starts(error, S("invalid_dpop")) || m->dpop_nonce.n ||
+                          str_eq_nocase(str_take(value, 5), S("DPoP ")));
+    if (shown && !error.n)
+        error = S("invalid_token"); /* of a scheme that is none here */
+    struct field f[2] = {
+        {S("WWW-Authenticate"), oauth_challenge(&x->arena, l, x->endpoint, error, dpop)},
+        {S("DPoP-Nonce"), m->dpop_nonce}};
     struct buf body = {0};
     rpc_put_error(&body, x->req.id.n ? x->req.id : S("null"), -31001, m->text);
-    respond(x, 401, buf_str(&body), f, n);
+    respond(x, 401, buf_str(&body), f, m->dpop_nonce.n ? 2 : 1);
     buf_fini(&body);
 }
 

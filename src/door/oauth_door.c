@@ -303,10 +303,9 @@ str oauth_metadata_url(struct arena *a, const struct conf_listener *l, str bindi
                    STR(path));
 }
 
-size_t oauth_challenge(struct arena *a, const struct conf_listener *l, str binding, str error,
-                       bool by_dpop, struct field out[2])
+str oauth_challenge(struct arena *a, const struct conf_listener *l, str binding, str error,
+                    bool by_dpop)
 {
-    const str name = S("WWW-Authenticate");
     str more = {0}, code = {0};
     if (l->oauth)
         more = str_fmt(a, ", resource_metadata=\"%.*s\"", STR(oauth_metadata_url(a, l, binding)));
@@ -314,12 +313,10 @@ size_t oauth_challenge(struct arena *a, const struct conf_listener *l, str bindi
         more = str_fmt(a, "%.*s, scope=\"%.*s/*\"", STR(more), STR(binding));
     if (error.n)
         code = str_fmt(a, ", error=\"%.*s\"", STR(error));
-    str dpop = str_fmt(a, "DPoP realm=\"ambit\", algs=\"ES256\"%.*s%.*s",
-                       STR(by_dpop ? code : (str){0}), STR(more));
-    str bearer =
-        str_fmt(a, "Bearer realm=\"ambit\"%.*s%.*s", STR(by_dpop ? (str){0} : code), STR(more));
-    out[0] = (struct field){name, by_dpop ? dpop : bearer};
-    out[1] = (struct field){name, by_dpop ? bearer : dpop};
+    str dpop = str_fmt(a, "DPoP realm=\"ambit\", algs=\"ES256\"%.*s%.*s", STR(code), STR(more));
+    str bearer = str_fmt(a, "Bearer realm=\"ambit\"%.*s%.*s", STR(code), STR(more));
+    if (!error.n)
+        return str_fmt(a, "%.*s, %.*s", STR(bearer), STR(dpop));
     /* One scheme with an error is one answer: what else there is, the client knows. */
-    return error.n ? 1 : 2;
+    return by_dpop ? dpop : bearer;
 }

@@ -36,10 +36,10 @@ void oauth_door_core_lost(struct oauth_door *d);
 
 /* The addresses of the challenge of a 401 (RFC 9728 section 5.1). */
 str oauth_metadata_url(struct arena *a, const struct conf_listener *l, str binding);
-/* WWW-Authenticate of an MCP endpoint, one or two fields into out (RFC 6750 section 3, RFC 9449
- * section 7.1). error empty: nothing was shown. */
-size_t oauth_challenge(struct arena *a, const struct conf_listener *l, str binding, str error,
-                       bool by_dpop, struct field out[2]);
+/* The value of WWW-Authenticate at an MCP endpoint (RFC 6750 section 3, RFC 9449 section 7.1).
+ * error empty: nothing was shown, and both schemes are offered. */
+str oauth_challenge(struct arena *a, const struct conf_listener *l, str binding, str error,
+                    bool by_dpop);
 
 /* ---- oauth_metadata.c ---- */
 void oauth_write_server(struct buf *out, const struct conf *c);

@@ -29,7 +29,7 @@ static void put_endpoints(struct jw *w, str base)
 
 static bool asks_for_certificate(const struct conf_listener *l)
 {
-    return l->oauth && (l->svid || l->client_ca_file.n);
+    return l->oauth && (l->svid || l->client_ca_agents || l->client_ca_file.n);
 }
 
 /* Where a client certificate is asked for, if that is not where the issuer is (RFC 8705 section 5).
@@ -50,12 +50,17 @@ static const char *const ES256[] = {"ES256", NULL};
 static const char *const DETAILS[] = {"ambit_task", "tool_call", NULL};
 static const char *const METHODS[] = {"tls_client_auth", "private_key_jwt", "spiffe_x509",
                                       "spiffe_jwt", NULL};
+static const char *const WITH_PUBLIC[] = {
+    "tls_client_auth", "private_key_jwt", "spiffe_x509", "spiffe_jwt", "none", NULL};
 
 void oauth_write_server(struct buf *out, const struct conf *c)
 {
-    static const char *const grants[] = {"client_credentials",
-                                         "urn:ietf:params:oauth:grant-type:token-exchange", NULL};
-    static const char *const none[] = {NULL};
+    static const char *const grants[] = {
+        "client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange",
+        "urn:openid:params:grant-type:ciba", "authorization_code", NULL};
+    static const char *const code[] = {"code", NULL}, *const none[] = {NULL};
+    static const char *const s256[] = {"S256", NULL};
+    bool people = c->portal.address.n > 0;
     struct jw w = jw(out);
     jw_obj(&w);
     jw_kstr(&w, S("issuer"), c->issuer);
@@ -63,8 +68,13 @@ void oauth_write_server(struct buf *out, const struct conf *c)
     put_url(&w, "jwks_uri", c->issuer, "/oauth/jwks");
     put_aliases(&w, c);
     put_list(&w, "grant_types_supported", grants);
-    put_list(&w, "response_types_supported", none);
-    put_list(&w, "token_endpoint_auth_methods_supported", METHODS);
+    put_list(&w, "response_types_supported", people ? code : none);
+    if (people) {
+        put_url(&w, "authorization_endpoint", c->portal.origin, "/authorize");
+        put_list(&w, "code_challenge_methods_supported", s256);
+        jw_kbool(&w, S("authorization_response_iss_parameter_supported"), true);
+    }
+    put_list(&w, "token_endpoint_auth_methods_supported", people ? WITH_PUBLIC : METHODS);
     put_list(&w, "token_endpoint_auth_signing_alg_values_supported", ES256);
     put_list(&w, "introspection_endpoint_auth_methods_supported", METHODS);
     put_list(&w, "introspection_endpoint_auth_signing_alg_values_supported", ES256);

@@ -7,7 +7,7 @@ static bool turned_away(struct visit *v, const json *error, const char *next)
 {
     if (!error)
         return false;
-    if (str_eq(json_get_str(error, S("code")), S("denied")) && next)
+    if (str_eq(json_get_str(error, S("code")), S("unauthenticated")) && next)
         visit_redirect(v, str_fmt(v->a, "/signin?next=%s", next));
     else
         visit_error(v, error);

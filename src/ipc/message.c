@@ -49,7 +49,7 @@ enum {
         STRF(t, proof.token, TOKEN_MAX), STRF(t, proof.task, ID_MAX), STRF(t, proof.cert, DIGEST), \
         STRF(t, proof.session, ID_MAX), STRF(t, proof.endpoint, NAME_MAX_BYTES),                   \
         STRF(t, proof.htm, HTM_MAX), STRF(t, proof.dpop, TEXT_MAX),                                \
-        STRF(t, proof.chain, CHAIN_MAX)
+        STRF(t, proof.chain, CHAIN_MAX), STRF(t, proof.peer, ID_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
                                             STRF(struct msg_setup, config_name, 0),
@@ -193,6 +193,16 @@ static const struct pack_field F_SVID[] = {U32(struct msg_svid, listener),
                                            STRF(struct msg_svid, chain, 0),
                                            I64(struct msg_svid, not_after_s), END};
 
+static const struct pack_field F_FETCH[] = {STRF(struct msg_fetch, source, NAME_MAX_BYTES),
+                                            U8(struct msg_fetch, what),
+                                            STRF(struct msg_fetch, url, TEXT_MAX),
+                                            STRF(struct msg_fetch, form, TOKEN_MAX),
+                                            STRF(struct msg_fetch, roots, 0),
+                                            END};
+static const struct pack_field F_FETCHED[] = {
+    STRF(struct msg_fetched, source, NAME_MAX_BYTES), U32(struct msg_fetched, status),
+    STRF(struct msg_fetched, document, 0), STRF(struct msg_fetched, error, TEXT_MAX), END};
+
 enum {
     BODY = HTTP_ANSWER_BYTES_MAX + (64 << 10),
     SETUP_MAX = 16 << 20,
@@ -285,6 +295,8 @@ static const struct message TABLE[] = {
     {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
     {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
 
+    {MSG_FETCH, "fetch", B(CORE), B(FETCHER), R_PHASE, 512 << 10, false, F_FETCH},
+    {MSG_FETCHED, "fetched", B(FETCHER), B(CORE), R_PHASE, (1 << 20) + SMALL, false, F_FETCHED},
     /* revocation */
     {MSG_CUT_DONE, "cut-done", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_CUT_DONE},
     {MSG_CHILD_STOPPED, "child-stopped", B(RUNNER), B(CORE), R_PHASE, SMALL, false,

@@ -89,6 +89,9 @@ enum message_type {
     /* core <-> witness: program files of peers */
     MSG_LOOK,
     MSG_LOOKED,
+    /* core <-> fetcher: documents from outside */
+    MSG_FETCH = 110,
+    MSG_FETCHED,
     /* OAuth: edge -> core, and back */
     MSG_OAUTH = 120,
     MSG_OAUTH_ANSWER,
@@ -122,7 +125,8 @@ struct msg_setup {
     str policies;   /* run of name, text, name, text, ... (core) */
     str keeper_key; /* 32 bytes: MACs vouchers for the keeper (core, keeper) */
     str runner_key; /* 32 bytes: MACs vouchers for the runner (core, runner) */
-    str addresses;  /* run of binding, numeric address (edge): resolved once, by the supervisor */
+    str addresses;  /* run of binding (edge) or issuer (fetcher), numeric address: resolved once, by
+                     * the supervisor */
     str runner_socket; /* path (edge, runner) */
     str tls;           /* run of listener index as text, cert PEM, key PEM, client CA PEM (edge) */
     str upstream_tls;  /* run of binding, CA PEM, cert PEM, key PEM (edge); the binding named "" has
@@ -162,6 +166,7 @@ struct proof {
     str htm;           /* method of the HTTP request; its address core knows by listener and path */
     str dpop;          /* the DPoP field, or empty */
     str chain;         /* client certificates, DER, leaf first; OAuth endpoints only */
+    str peer;          /* address of the other side, without its port (tokens) */
 };
 struct msg_call {
     struct proof proof;
@@ -398,6 +403,36 @@ struct msg_looked {
     str path;   /* of the program file; empty: none that counts */
     str sha256; /* 32 bytes, if asked for */
     str why;    /* what is missing above, and why */
+};
+
+/* ---- fetcher ----
+ *
+ * source is the name of one of the configuration's `issuers`: it says which file, socket, host,
+ * address and authorities; nothing else can be reached. A GET or POST is answered once, with the
+ * id of the request; a watch as often as the other side speaks, and last with an error. For the
+ * exchange of a code (OpenID Connect Core section 3.1.3) core sends FETCH_POST with the form that
+ * the token endpoint wants; the client is a public one with PKCE, so no secret passes. */
+enum fetch_what {
+    FETCH_NONE = 0,
+    FETCH_FILE,  /* the issuer's file */
+    FETCH_GET,   /* url */
+    FETCH_POST,  /* form to url; an answer with another status than 200 is an answer */
+    FETCH_WATCH, /* the issuer's Workload API: its bundles, as they change */
+    FETCH_COUNT,
+};
+struct msg_fetch {
+    str source;
+    uint8_t what;
+    str url;   /* of the source's own scheme, host and port */
+    str form;  /* application/x-www-form-urlencoded */
+    str roots; /* https_spiffe: the CA certificates of the endpoint's trust domain, DER one after
+                  another */
+};
+struct msg_fetched {
+    str source;
+    uint32_t status; /* of HTTP; 200 for what is not HTTP; 0: none */
+    str document;
+    str error; /* empty: document is what there is */
 };
 
 /* ---- people ---- */

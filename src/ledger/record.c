@@ -20,12 +20,12 @@ struct list_of {
 
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
-    str after, agent, approval, approver, args, assertion, before, binding, by, call, child,
-        child_agent, config, decision, digest, effect, grants, hold, instance, key, kind, method,
-        name, owner, policy, reason, receipt, request, result, software, state, status, task, tool,
-        type;
-    struct number budget_left, bytes, calls, deadline, expires, latency_us, policy_version,
-        recovered, time, version;
+    str acr, after, agent, amr, approval, approver, args, assertion, before, binding, by, call,
+        child, child_agent, config, decision, digest, effect, grants, hold, instance, key, kind,
+        method, name, owner, policy, reason, receipt, request, result, software, state, status,
+        task, tool, type;
+    struct number authenticated, budget_left, bytes, calls, deadline, expires, latency_us,
+        policy_version, recovered, time, version;
     struct list_of parents, policies;
 };
 
@@ -40,12 +40,15 @@ static const struct {
     {                                                                                              \
         S("\"" name "\":"), kind, offsetof(struct fields, member)                                  \
     }
+    F(TEXT, "acr", acr),
     F(TEXT, "after", after),
     F(TEXT, "agent", agent),
+    F(TEXT, "amr", amr),
     F(TEXT, "approval", approval),
     F(TEXT, "approver", approver),
     F(TEXT, "args", args),
     F(TEXT, "assertion", assertion),
+    F(TIME, "authenticated", authenticated),
     F(TEXT, "before", before),
     F(TEXT, "binding", binding),
     F(NUMBER, "budget_left", budget_left),
@@ -323,7 +326,8 @@ static str put_decision(struct buf *out, str type, const struct record_decision 
                        .method = r->method,
                        .digest = r->digest,
                        .assertion = r->assertion,
-                       .reason = r->reason};
+                       .reason = r->reason,
+                       .state = r->state};
     set_policy(&f, &r->policy);
     return put(out, type, r->time_ms, &f);
 }
@@ -383,7 +387,11 @@ str record_consent(struct buf *out, const struct record_consent *r)
                        .decision = r->decision,
                        .method = r->method,
                        .digest = r->digest,
-                       .assertion = r->assertion};
+                       .assertion = r->assertion,
+                       .amr = r->amr,
+                       .acr = r->acr};
+    if (r->auth_ms)
+        f.authenticated = NUM(r->auth_ms);
     if (r->policy.digest.n || r->policy.ids_n)
         set_policy(&f, &r->policy);
     return put(out, S("consent"), r->time_ms, &f);

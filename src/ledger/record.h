@@ -199,6 +199,7 @@ struct record_decision {
     struct record_policy
         policy; /* that let this person decide; optional when ids_n and digest are empty */
     str reason; /* of a denial; short code; optional */
+    str state;  /* "counted": one of several approvals that it takes; optional */
 };
 str record_approval(struct buf *out, const struct record_decision *r);
 str record_denial(struct buf *out, const struct record_decision *r);
@@ -247,10 +248,12 @@ struct record_consent {
     int64_t time_ms;
     str id; /* of the request */
     str owner, agent;
-    str decision; /* consented | declined */
-    str method;   /* passkey | oidc */
-    str digest;   /* of the statement that was signed, which holds a nonce */
-    str assertion; /* the passkey's signature, base64url; optional */
+    str decision;                /* consented | declined */
+    str method;                  /* passkey | oidc */
+    str digest;                  /* of the statement that was signed, which holds a nonce */
+    str assertion;               /* the passkey's signature, base64url; optional */
+    str amr, acr;                /* of the owner's session; optional */
+    int64_t auth_ms;             /* when the owner was verified; 0: not known */
     struct record_policy policy; /* optional when ids_n and digest are empty */
 };
 str record_consent(struct buf *out, const struct record_consent *r);

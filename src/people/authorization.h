@@ -44,6 +44,7 @@ struct authorization {
     /* once consented */
     str owner;
     bool has_code, redeemed;
+    bool poisoned; /* its code came twice */
     struct hash code;
     int64_t code_expires_ms;
     struct id opened; /* the task; empty until it is open */

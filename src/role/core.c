@@ -270,6 +270,16 @@ static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, s
         role_kill_peer(chan, &err);
 }
 
+static void on_fetcher_message(struct core *c, struct chan *chan, uint64_t id, str payload)
+{
+    struct msg_fetched m;
+    struct err err;
+    if (message_unpack(MSG_FETCHED, payload, &m, &err))
+        core_on_fetched(c, id, &m);
+    else
+        role_kill_peer(chan, &err);
+}
+
 static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
                        uint16_t type, uint64_t id, str payload, int fd)
 {
@@ -287,6 +297,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         core_portal_message(c, chan, type, id, payload);
     else if (peer == ROLE_WITNESS)
         on_witness_message(c, chan, id, payload);
+    else if (peer == ROLE_FETCHER)
+        on_fetcher_message(c, chan, id, payload);
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
@@ -297,6 +309,8 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+    } else if (peer == ROLE_FETCHER) {
+        core_fetch_peer(c, chan);
     } else if (peer == ROLE_PORTAL) {
         core_portal_peer(c, chan);
     } else if (peer == ROLE_WITNESS) {
@@ -329,6 +343,8 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_portal_peer(c, NULL);
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
         core_witness_lost(c);
+    } else if (peer == ROLE_FETCHER && c->fetcher == chan) {
+        core_fetch_peer(c, NULL);
     } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
         core_workload_lost(c);
     } else if (peer == ROLE_EDGE) {
@@ -371,6 +387,7 @@ static void on_tick(void *owner)
     core_portal_tick(c, clock_wall_ms());
     attest_tick(c);
     core_workload_tick(c);
+    core_fetch_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
     else if (c->ticks % DISCOVER_AGAIN_TICKS == 0)
@@ -487,6 +504,7 @@ static bool start_gate(struct core *c, struct err *err)
                             .reply = core_reply,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
+                            .fetch = core_fetch,
                             .status = core_status,
                             .show_issuer = core_show_issuer,
                             .rotate = core_rotate,
@@ -499,9 +517,11 @@ static bool start_gate(struct core *c, struct err *err)
                                     .to_all_edges = to_all_edges,
                                     .stop_children = stop_children,
                                     .sign_jwt = core_sign_jwt,
-                                    .sign_x509 = core_sign_x509};
+                                    .sign_x509 = core_sign_x509,
+                                    .fetch = core_fetch};
     holds_init(&c->gate.holds);
     c->gate.trust = trust_new(&c->env->conf);
+    core_fetch_start(c);
     return secret_of(c->env->setup.keeper_key, &c->gate.keeper_key, err) &&
            secret_of(c->env->setup.runner_key, &c->gate.runner_key, err) && open_ledger(c, err) &&
            load_policies(c, err) && gate_restore(&c->gate, err) && core_portal_load(c, err) &&

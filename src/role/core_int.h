@@ -53,6 +53,10 @@ struct core {
     uint64_t workload_life;      /* which workload role it is */
     size_t workload_asks;        /* under way */
     struct buf workload_bundles; /* as sent last */
+    /* issuers elsewhere: core_fetch.c */
+    struct chan *fetcher;
+    struct core_source *sources; /* in the order of conf.issuers */
+    struct map fetches;          /* request id -> struct fetch_wait */
     struct map people;           /* decimal conn number -> struct person_conn */
     struct chan *portal;
     struct map portal_asks; /* decimal conn number -> struct portal_ask */
@@ -123,6 +127,17 @@ bool core_portal_reply(struct core *c, uint64_t conn, str line);
 MUST_USE bool core_agents_listen(struct core *c, int fd, struct err *err);
 void core_agents_edge_lost(struct core *c, uint32_t life);
 void core_agents_conn_closed(struct core *c, uint32_t life, int64_t conn); /* as an edge says it */
+
+/* core_fetch.c: documents of issuers elsewhere, by the fetcher */
+void core_fetch_start(struct core *c);
+void core_fetch_peer(struct core *c, struct chan *chan); /* NULL: it is gone */
+void core_fetch_tick(struct core *c);
+void core_on_fetched(struct core *c, uint64_t id, const struct msg_fetched *m);
+/* One exchange for somebody else in core: done is called once, perhaps before this returns. url:
+ * of the issuer's own scheme, host and port; empty: its location. why empty: document is what
+ * there is; FETCH_POST: whatever the status. */
+void core_fetch(void *ctx, str source, enum fetch_what what, str url, str form,
+                void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
 
 /* core_workload.c: the socket of the SPIFFE Workload API, and what the workload role asks */
 MUST_USE bool core_workload_listen(struct core *c, int fd, struct err *err);

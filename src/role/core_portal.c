@@ -22,6 +22,7 @@ static str key_of(uint64_t n, char room[24])
 bool core_portal_load(struct core *c, struct err *err)
 {
     people_init(&c->gate.people, &c->env->conf);
+    authorizations_init(&c->gate.authorizations);
     return people_load(&c->gate.people, store_view(c->gate.store), clock_wall_ms(), err);
 }
 

@@ -1,5 +1,6 @@
 #include "role/material.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/rand.h"
 #include "broker/secrets.h"
 #include "crypto/hash.h"
@@ -55,16 +56,16 @@ static bool gather_portal_tls(struct material *m, struct err *err)
            err_in(err, "TLS of the portal");
 }
 
-static bool gather_system_roots(struct material *m, struct err *err)
+static bool gather_system_roots(struct buf *out, struct err *err)
 {
     for (size_t i = 0; i < sizeof SYSTEM_ROOTS / sizeof SYSTEM_ROOTS[0]; i++) {
-        pack_str(&m->upstream_tls, (str){0});
-        if (pack_file(&m->upstream_tls, str_z(SYSTEM_ROOTS[i]), false, err)) {
-            pack_str(&m->upstream_tls, (str){0});
-            pack_str(&m->upstream_tls, (str){0});
+        pack_str(out, (str){0});
+        if (pack_file(out, str_z(SYSTEM_ROOTS[i]), false, err)) {
+            pack_str(out, (str){0});
+            pack_str(out, (str){0});
             return true;
         }
-        buf_clear(&m->upstream_tls);
+        buf_clear(out);
         if (err->kind != ERR_NOTFOUND)
             return false;
     }
@@ -72,21 +73,23 @@ static bool gather_system_roots(struct material *m, struct err *err)
                              "ca-certificates, or name a \"ca\" for each https server");
 }
 
-static bool resolve(struct material *m, const struct conf_binding *b, bool *needs_roots,
+/* Appends a run of name, numeric address. */
+static bool resolve(struct material *m, struct buf *out, str name, str text, bool *secure,
                     struct err *err)
 {
     struct url url;
     struct addr found[ADDRESSES_PER_BINDING_MAX];
-    char text[ADDR_TEXT_SIZE];
+    char numeric[ADDR_TEXT_SIZE];
     size_t n;
-    if (!url_parse(m->arena, b->url, &url, err) ||
-        !addr_resolve(url.host.name, url.port, found, ADDRESSES_PER_BINDING_MAX, &n, err))
+    if (!url_parse(m->arena, text, &url, err))
+        return false;
+    *secure = url.secure;
+    if (!addr_resolve(url.host.name, url.port, found, ADDRESSES_PER_BINDING_MAX, &n, err))
         return false;
     for (size_t i = 0; i < n; i++) {
-        pack_str(&m->addresses, b->name);
-        pack_str(&m->addresses, addr_text(&found[i], text));
+        pack_str(out, name);
+        pack_str(out, addr_text(&found[i], numeric));
     }
-    *needs_roots |= url.secure && !b->ca_file.n;
     return true;
 }
 
@@ -95,10 +98,14 @@ static bool gather_upstreams(struct material *m, struct err *err)
     bool needs_roots = false;
     for (size_t i = 0; i < m->conf->bindings_n; i++) {
         const struct conf_binding *b = &m->conf->bindings[i];
-        if (b->kind == BINDING_HTTP && !resolve(m, b, &needs_roots, err))
+        bool secure;
+        if (b->kind != BINDING_HTTP)
+            continue;
+        if (!resolve(m, &m->addresses, b->name, b->url, &secure, err))
             return err_in(err, "server %.*s", STR(b->name));
+        needs_roots |= secure && !b->ca_file.n;
     }
-    if (needs_roots && !gather_system_roots(m, err))
+    if (needs_roots && !gather_system_roots(&m->upstream_tls, err))
         return false;
     for (size_t i = 0; i < m->conf->bindings_n; i++) {
         const struct conf_binding *b = &m->conf->bindings[i];
@@ -109,6 +116,36 @@ static bool gather_upstreams(struct material *m, struct err *err)
             !pack_file(&m->upstream_tls, b->cert_file, false, err) ||
             !pack_file(&m->upstream_tls, b->key_file, true, err))
             return err_in(err, "TLS of server %.*s", STR(b->name));
+    }
+    return true;
+}
+
+/* An issuer that cannot be found now is no reason not to start: its keys are missing, and
+ * `ambit identity issuers` says so. */
+static bool gather_issuers(struct material *m, struct err *err)
+{
+    bool needs_roots = false;
+    for (size_t i = 0; i < m->conf->issuers_n; i++) {
+        const struct conf_issuer *c = &m->conf->issuers[i];
+        struct err why;
+        bool web = c->source == SOURCE_HTTPS_WEB || c->source == SOURCE_DISCOVERY, secure = false;
+        if (!web && c->source != SOURCE_HTTPS_SPIFFE)
+            continue;
+        if (!resolve(m, &m->issuer_addresses, c->name, c->location, &secure, &why))
+            log_warn("issuer has no address", LOG_STR("issuer", c->name), LOG_ERR(&why));
+        needs_roots |= web && secure && !c->ca_file.n;
+    }
+    if (needs_roots && !gather_system_roots(&m->issuer_tls, err))
+        return false;
+    for (size_t i = 0; i < m->conf->issuers_n; i++) {
+        const struct conf_issuer *c = &m->conf->issuers[i];
+        if (!c->ca_file.n)
+            continue;
+        pack_str(&m->issuer_tls, c->name);
+        if (!pack_file(&m->issuer_tls, c->ca_file, false, err))
+            return err_in(err, "\"ca\" of issuer %.*s", STR(c->name));
+        pack_str(&m->issuer_tls, (str){0});
+        pack_str(&m->issuer_tls, (str){0});
     }
     return true;
 }
@@ -133,7 +170,8 @@ bool material_gather(struct arena *a, const struct conf *c, str config_text, str
     rand_bytes(out->keeper_key, sizeof out->keeper_key);
     rand_bytes(out->runner_key, sizeof out->runner_key);
     gather_policies(out);
-    return gather_listener_tls(out, err) && gather_portal_tls(out, err) && gather_upstreams(out, err) &&
+    return gather_listener_tls(out, err) && gather_portal_tls(out, err) &&
+           gather_upstreams(out, err) && gather_issuers(out, err) &&
            secrets_environment_key(&out->seal_key, err);
 }
 
@@ -179,11 +217,17 @@ void material_setup(const struct material *m, enum role role, uint32_t index, st
         out->tls = buf_str(&m->tls);
         out->upstream_tls = buf_str(&m->upstream_tls);
     }
+    if (role == ROLE_FETCHER) {
+        out->addresses = buf_str(&m->issuer_addresses);
+        out->upstream_tls = buf_str(&m->issuer_tls);
+    }
 }
 
 void material_fini(struct material *m)
 {
     buf_fini(&m->addresses);
+    buf_fini(&m->issuer_addresses);
+    buf_fini(&m->issuer_tls);
     buf_wipe(&m->tls);
     buf_wipe(&m->portal_tls);
     buf_wipe(&m->upstream_tls);

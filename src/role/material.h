@@ -13,6 +13,7 @@ struct material {
     str config_text, runner_socket, policies;
     struct buf portal_tls;
     struct buf addresses, tls, upstream_tls; /* hold private keys of listeners: wiped at the end */
+    struct buf issuer_addresses, issuer_tls; /* as addresses and upstream_tls, of `issuers` */
     uint8_t keeper_key[32], runner_key[32];  /* made anew at each start: MAC vouchers */
     struct secret *seal_key; /* from the service manager's credentials; NULL: the keeper keeps it */
     int64_t started_us;

@@ -48,6 +48,20 @@ static bool plan_edge(struct plan *p, const struct role_env *env, struct err *er
     return !bad || err_peer(err, "addresses are not a run of names and addresses");
 }
 
+/* As the edge, and the folders of issuers' files: who keeps one replaces it there. */
+static bool plan_fetcher(struct plan *p, const struct role_env *env, struct err *err)
+{
+    for (size_t i = 0; i < env->conf.issuers_n; i++) {
+        str file = env->conf.issuers[i].file;
+        size_t n = file.n;
+        while (n > 1 && file.p[n - 1] != '/')
+            n--;
+        if (file.n)
+            add(p, str_take(file, n), SANDBOX_READ);
+    }
+    return plan_edge(p, env, err);
+}
+
 static bool plan_core(struct plan *p, const struct role_env *env, struct err *err)
 {
     add_directory(p, env, DIRECTORY_STORE);
@@ -117,7 +131,7 @@ static const struct {
     {ROLE_WORKLOAD, OS_ROLE_WORKLOAD, 0, plan_nothing},
     {ROLE_PORTAL, OS_ROLE_PORTAL, 0, plan_nothing},
     {ROLE_WITNESS, OS_ROLE_WITNESS, UINT64_C(1) << CAP_SYS_PTRACE, plan_witness},
-    {ROLE_FETCHER, OS_ROLE_FETCHER, 0, plan_edge}, /* the ports it was given, and nothing else */
+    {ROLE_FETCHER, OS_ROLE_FETCHER, 0, plan_fetcher},
     /* A filter of system calls is inherited too, and programs of others need calls that nobody can
      * list: so the runner has the deny-list of its children. The capabilities are there to give
      * children a uid of their own, and to end them. */

@@ -107,6 +107,8 @@ static bool is_at(const struct agents *as, const struct agent_place *p, int64_t 
 static enum place_kind shared_as(const struct agents *as, const struct agent *g, int64_t now_ms)
 {
     unsigned count[PLACE_KINDS] = {0};
+    if (g->turns_ms && now_ms - g->turns_ms < as->window_ms)
+        return PLACE_PROCESS;
     for (size_t i = 0; i < AGENT_PLACES_MAX; i++)
         if (is_at(as, &g->places[i], now_ms) && ++count[g->places[i].kind] > 1)
             return g->places[i].kind;
@@ -146,9 +148,14 @@ bool agents_seen(struct agents *as, struct agent *g, enum place_kind kind, str p
     str text = str_take(place, AGENT_PLACE_BYTES_MAX - 1);
     struct agent_place *p = place_of(as, g, kind, text, now_ms);
     bool is_new = !is_at(as, p, now_ms);
-    g->seen_ms = p->seen_ms = now_ms;
-    if (kind == PLACE_PROCESS)
+    if (kind == PLACE_PROCESS) {
+        bool was_here = p->seen_ms && now_ms - p->seen_ms < as->window_ms;
+        if (was_here && g->last_process && g->last_process != p)
+            g->turns_ms = now_ms;
+        g->last_process = p;
         p->conns++;
+    }
+    g->seen_ms = p->seen_ms = now_ms;
     if (!is_new)
         return false;
     enum place_kind shared = shared_as(as, g, now_ms);

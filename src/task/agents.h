@@ -3,9 +3,11 @@
  * An agent may be suspended by a person and resumed; agents_may is asked on every request, so both
  * take effect on the next one. The store keeps it (call/restore.c brings it back).
  *
- * Where an identity was last seen: processes (attested connections, until they end), addresses and
- * certificates (tokens, for a window). One identity at two places of a kind at once is shared; each
- * beginning is told once a window, and policies see it as principal.shared.
+ * Where an identity was last seen: processes (attested connections), addresses and certificates
+ * (tokens). One identity at two places of a kind at once is shared: two addresses or certificates
+ * within a window; two processes with connections at the same time, or taking turns within a window
+ * (one that merely follows another is a restart). It is told once a window, and policies see it as
+ * principal.shared.
  *
  * Owned by the gate; one thread. */
 #pragma once
@@ -32,6 +34,9 @@ struct agent {
     int64_t changed_ms;
     int64_t seen_ms, shared_ms; /* last; when sharing was last told */
     enum place_kind shared_as;
+    int64_t
+        turns_ms; /* when two processes last took turns: the one that was there before came back */
+    struct agent_place *last_process;
     struct agent_place places[AGENT_PLACES_MAX];
 };
 

@@ -134,8 +134,8 @@ MUST_USE bool task_narrows(const struct task *parent, const struct task *child, 
 /* ---- registry (tasks.c): owns its tasks ---- */
 void tasks_add(struct tasks *ts, struct task *t);
 struct task *tasks_find(const struct tasks *ts, str id);
-/* The only active (or granted: it can be redeemed) task of an agent; NULL if there is none or more
- * than one (then *count says so). Looks at the agent's own tasks only. */
+/* The only active task of an agent; NULL if there is none or more than one (then *count says so).
+ * Looks at the agent's own tasks only. */
 struct task *tasks_only_of(const struct tasks *ts, str agent, int64_t now_ms, size_t *count);
 /* for (struct list *it = NULL; (t = tasks_next_of(ts, agent, &it));) : the open tasks of an agent.
  * The present one may change its state. */

@@ -212,20 +212,13 @@ struct task *tasks_next_of(const struct tasks *ts, str agent, struct list **it)
     return t;
 }
 
-static bool may_join(const struct task *t, int64_t now_ms)
-{
-    struct err err;
-    if (t->state == TASK_GRANTED)
-        return now_ms < t->until_ms && t->parent && task_is_live(t->parent, now_ms, &err);
-    return task_is_live(t, now_ms, &err);
-}
-
 struct task *tasks_only_of(const struct tasks *ts, str agent, int64_t now_ms, size_t *count)
 {
     struct task *found = NULL, *t;
+    struct err err;
     *count = 0;
     for (struct list *it = NULL; *count < 2 && (t = tasks_next_of(ts, agent, &it));)
-        if (may_join(t, now_ms)) {
+        if (task_is_live(t, now_ms, &err)) {
             found = t;
             ++*count;
         }

@@ -49,14 +49,16 @@ MESSAGES = {
     "LIST": (21, PROOF),
     "SESSION_OPEN": (22, PROOF + [("version", "s")]),
     "SESSION_END": (23, PROOF + [("version", "s")]),
-    "OUTCOME": (24, [("call", "s"), ("status", "B"), ("http_status", "I"), ("bytes", "q"), ("upstream_us", "q"),
+    "OUTCOME": (24, [("call", "s"), ("status", "B"), ("http_status", "I"), ("bytes", "q"), ("rows", "q"),
+                     ("tokens", "q"), ("upstream_us", "q"),
                      ("result_digest", "s"), ("error", "s")]),
     "CATALOG": (25, [("binding", "s"), ("definitions", "s"), ("error", "s")]),
     "CONN_CLOSED": (26, [("conn", "q")]),
     "METRICS": (27, []),
     "GO": (40, [("call", "s"), ("task", "s"), ("binding", "s"), ("tool", "s"), ("voucher", "s"), ("run_voucher", "s"),
                 ("answer_wait_ms", "q")]),
-    "REFUSED": (41, [("call", "s"), ("kind", "B"), ("text", "s"), ("policies", "s"), ("hold", "s"), ("expires_ms", "q"), ("auth_error", "s"), ("dpop_nonce", "s")]),
+    "REFUSED": (41, [("call", "s"), ("kind", "B"), ("text", "s"), ("policies", "s"), ("hold", "s"),
+                     ("expires_ms", "q"), ("auth_error", "s"), ("dpop_nonce", "s")]),
     "RESULT": (42, [("call", "s"), ("result", "s")]),
     "LIST_ANSWER": (43, [("tools", "s")]),
     "SESSION_ANSWER": (44, [("session", "s")]),
@@ -83,6 +85,8 @@ MESSAGES = {
     "WORKLOAD_CLOSED": (106, [("conn", "q")]),
     "LOOK": (107, [("sha256", "B")]),
     "LOOKED": (108, [("path", "s"), ("sha256", "s"), ("why", "s")]),
+    "PEOPLE_ASK": (130, [("session", "s"), ("line", "s")]),
+    "PEOPLE_ANSWER": (131, TEXT),
     "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),
     "OAUTH_ANSWER": (121, [("status", "I"), ("body", "s"), ("fields", "s")]),
     "SIGN_JWT": (90, [("kind", "B"), ("claims", "s")]),
@@ -383,6 +387,14 @@ class Roles:
             theirs.close()
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
+
+    def new_portal(self):
+        """core's channel to a new portal process, as after a restart."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(True)
+        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
+        theirs.close()
+        return Channel(ours)
 
     def new_peer(self, role):
         """Core's channel to a new process of this role, which we are."""

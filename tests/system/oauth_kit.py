@@ -121,7 +121,7 @@ class Issuer:
     def token(self, name, aud, path=None, key=None, header=None, **claims):
         """A JWT-SVID."""
         now = int(time.time())
-        body = {"sub": f"spiffe://{self.trust_domain}{path or f'/agent/{name}/1'}", "aud": aud, "iat": now,
+        body = {"sub": f"spiffe://{self.trust_domain}{f'/agent/{name}/1' if path is None else path}", "aud": aud, "iat": now,
                 "exp": now + 300, **claims}
         return jws(key or self.jwt_key, {"alg": "ES256", "kid": "jwt-1", "typ": "JWT", **(header or {})},
                    {k: v for k, v in body.items() if v is not None})
@@ -163,8 +163,8 @@ class Auth:
         else:
             conn = http.client.HTTPConnection("127.0.0.1", self.g.port, timeout=20)
         try:
-            conn.putrequest(method, path)
             items = list((headers or {}).items()) if isinstance(headers, dict) or headers is None else headers
+            conn.putrequest(method, path, skip_host=any(k.lower() == "host" for k, _ in items))
             if body is not None and not any(k.lower() == "content-length" for k, _ in items):
                 items = [*items, ("Content-Length", str(len(body)))]
             for name, value in items:
@@ -271,7 +271,7 @@ def auth(gateway, hostile, node, tmp_path):
             "agents": {"desk": agent("desk", delegates=["clerk"]), "clerk": agent("clerk"),
                        "audit": agent("audit", introspects=True)},
             "mcpServers": {"up": {"url": hostile.url, "operations": {
-                "echo": {"effect": "read"}, "slow": {"effect": "read"}, "big": {"effect": "write", "highImpact": False}}}},
+                "echo": {"effect": "read"}, "echo_params": {"effect": "read"}, "echo_headers": {"effect": "read"}, "big": {"effect": "write", "highImpact": False}}}},
             **config})
         g.port, g.url = port, f"http://127.0.0.1:{port}/mcp"
         g.start(catalogues=True)

@@ -81,7 +81,7 @@ def edge(world):
 
 def served(world):
     go = world.honest.call(token=fresh_token(world), tool="help__note")
-    assert go and go.type == "GO", go
+    assert go and go.type == "GO", (go, world.log_text()[-1500:])
     secret = world.honest.release(go["voucher"])
     assert r.unpack_run(secret["values"]) == [b"help-key", KEYS["help-key"].encode()]
     world.honest.outcome(go["call"], r.OK)
@@ -120,7 +120,8 @@ def no_secret(data):
 # --- frames and messages ---------------------------------------------------------------------------------
 
 # What an edge may say, and to whom; everything else ends it.
-TO_CORE = {"CALL", "LIST", "SESSION_OPEN", "SESSION_END", "OUTCOME", "CATALOG", "CONN_CLOSED", "METRICS"}
+TO_CORE = {"CALL", "LIST", "SESSION_OPEN", "SESSION_END", "OUTCOME", "CATALOG", "CONN_CLOSED", "METRICS",
+           "OAUTH"}
 TO_KEEPER = {"RELEASE"}
 WITH_FD = {"LISTENER", "PEER", "DIRECTORY", "CONN"}
 FOREIGN = [("core", n) for n in r.MESSAGES if n not in TO_CORE] + \
@@ -323,7 +324,10 @@ def test_token_reaches_only_its_own_operations(world, edge):
         for endpoint in (b"", b"other", b"prog", b"ambit", b"nothing"):
             answer = edge.call(token=world.token, tool=tool, endpoint=endpoint)
             assert is_refused(answer), f"{endpoint} {tool}: {answer}"
-    assert is_refused(edge.call(token=world.token, tool="echo", endpoint=b"other"), r.DENIED)
+    assert is_refused(edge.call(token=world.token, tool="echo", endpoint=b"other"), r.UNAUTHENTICATED)
+    there = world.control("task.token", task=world.task, endpoint="other")["token"]
+    assert is_refused(edge.call(token=there, tool="echo", endpoint=b"other"), r.DENIED)
+    assert is_refused(edge.call(token=there, tool="help__echo"), r.UNAUTHENTICATED)
     assert intents(world) == before
 
 

@@ -76,7 +76,14 @@
     location.reload();
   }
 
-  const actions = { signin: signIn, enrol, decide };
+  async function consent(button) {
+    const { statement, decision } = button.dataset;
+    const body = { request: button.parentElement.dataset.request, decision };
+    if (statement) body.assertion = await signed(statement);
+    location.replace((await post("/consent/decide", body)).redirect);
+  }
+
+  const actions = { signin: signIn, enrol, decide, consent };
   const act = actions[document.body.dataset.page];
   if (!act) return;
   for (const button of document.querySelectorAll("main button")) {
