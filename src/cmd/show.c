@@ -242,6 +242,13 @@ static void write_general(struct jw *w, const struct conf *c)
     jw_obj(w);
     jw_kstr(w, S("agent"), c->agent_socket);
     jw_kstr(w, S("control"), c->control_socket);
+    if (conf_launches(c))
+        jw_kstr(w, S("launch"), c->launch_socket);
+    jw_end_obj(w);
+    jw_key(w, S("identity"));
+    jw_obj(w);
+    write_set(w, S("workloadSocket"), c->workload_socket);
+    jw_kbool(w, S("wit"), c->wit);
     jw_end_obj(w);
     write_set(w, S("metrics"), c->metrics_address);
     jw_ki64(w, S("edges"), c->edges);

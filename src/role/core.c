@@ -306,6 +306,7 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
     } else if (peer == ROLE_PORTAL) {
         core_portal_peer(c, chan);
     } else if (peer == ROLE_WITNESS) {
+        core_witness_lost(c); /* of the last, if its end has not been heard yet */
         c->witness = chan;
     } else if (peer == ROLE_WORKLOAD) {
         core_workload_peer(c, chan);
