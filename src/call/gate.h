@@ -67,6 +67,7 @@ struct session {
 };
 
 /* A call between its release and its outcome. */
+enum txn_state { TXN_NONE = 0, TXN_ASKED, TXN_SIGNED, TXN_FAILED };
 struct live_call {
     struct id id;
     struct task *task;
@@ -77,6 +78,9 @@ struct live_call {
     bool closing;  /* an outcome is on its way to the store */
     struct task_cost cost;
     str binding, tool, effect;
+    enum txn_state txn_state; /* txn.c */
+    bool txn_waits;           /* recorded, and not yet signed */
+    str txn, txn_args;
     int64_t recorded_us, give_up_ms;
     struct arena arena;
 };
@@ -103,7 +107,7 @@ struct gate {
     struct trust *trust;             /* what proves an agent; owned */
     struct people people;
     struct authorizations authorizations;
-    struct oauth *oauth;             /* call/oauth.h; owned */
+    struct oauth *oauth; /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
     struct gate_out out;
     struct gate_counts counts;

@@ -23,7 +23,8 @@ static void list_taskless(struct gate *g, uint32_t edge, uint64_t request, const
     struct catalog_tool **all = catalog_sorted(&g->catalog, &a, &n);
     struct buf run = {.max = HTTP_ANSWER_BYTES_MAX};
     for (size_t i = 0; i < n; i++) {
-        if (!gate_is_taskless(all[i]) || (m->proof.endpoint.n && !str_eq(m->proof.endpoint, all[i]->binding)))
+        if (!gate_is_taskless(all[i]) ||
+            (m->proof.endpoint.n && !str_eq(m->proof.endpoint, all[i]->binding)))
             continue;
         pack_str(&run, m->proof.endpoint.n ? all[i]->tool : all[i]->exposed);
         pack_str(&run, all[i]->def.canonical);
