@@ -19,6 +19,7 @@
 #include "crypto/jwt.h"
 #include "crypto/secret.h"
 #include "hold/hold.h"
+#include "identity/revoked.h"
 #include "identity/trust.h"
 #include "ipc/message.h"
 #include "ledger/record.h"
@@ -105,6 +106,7 @@ struct gate {
     struct keyset token_keys;
     struct buf token_jwks, txn_jwks; /* as the keeper gave them: what is published */
     struct trust *trust;             /* what proves an agent; owned */
+    struct revoked revoked;          /* identities that a person declared dead (identity.c) */
     struct people people;
     struct authorizations authorizations;
     struct oauth *oauth; /* call/oauth.h; owned */
@@ -189,6 +191,20 @@ MUST_USE bool gate_token_read(struct gate *g, struct arena *a, str token, int64_
                               struct token_facts *out, struct err *err);
 /* It is verified anew at its next use. */
 void gate_token_drop(struct gate *g, str token);
+
+/* ---- revoked identities (identity.c) ---- */
+/* False if the task's agent, that of an ancestor, this instance or this certificate (SHA-256, may
+ * be empty) is revoked now. Asked on every request. */
+MUST_USE bool gate_check_revoked(const struct gate *g, const struct task *t, str instance, str cert,
+                                 int64_t now_ms, struct err *err);
+/* In force when it returns; done when it is on disk and in the record. e->name as revoked_name
+ * spells it. An ID also ends what its agent has under way. ERR_LIMIT, ERR_INPUT: revoked.h. */
+MUST_USE bool gate_revoke_identity(struct gate *g, const struct revoked_entry *e,
+                                   store_done_fn *done, void *arg, struct err *err);
+MUST_USE bool gate_lift_identity(struct gate *g, enum revoked_kind kind, str name, str by,
+                                 store_done_fn *done, void *arg, struct err *err);
+/* At the start; also lends the list to g->trust, where there is one. */
+MUST_USE bool gate_restore_revoked(struct gate *g, struct err *err);
 
 /* ---- state (restore.c) ---- */
 MUST_USE bool gate_restore(struct gate *g, struct err *err);

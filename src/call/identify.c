@@ -420,6 +420,7 @@ bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p, int64_t
     *out = c;
     *kind = REFUSAL_DENIED;
     return (!g->agents.suspended || agents_may_all(&g->agents, c.task, err)) &&
+           gate_check_revoked(g, c.task, c.instance, p->cert, now_ms, err) &&
            task_is_live(c.task, now_ms, err);
 }
 

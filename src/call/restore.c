@@ -171,6 +171,8 @@ bool gate_restore(struct gate *g, struct err *err)
     if (!store_read_holds_live(v, each_hold, &r, err) || !store_read_pins(v, each_pin, &r, err) ||
         !put_internal(g, err))
         return false;
+    if (!gate_restore_revoked(g, err))
+        return false;
     end_uncarried(g);
     g->agents.changed = true;
     gate_agents_changed(g);
@@ -206,6 +208,7 @@ void gate_fini(struct gate *g)
     tasks_fini(&g->tasks);
     agents_fini(&g->agents);
     policy_free(g->policy);
+    revoked_fini(&g->revoked);
     keyset_fini(&g->token_keys);
     buf_fini(&g->token_jwks);
     buf_fini(&g->txn_jwks);

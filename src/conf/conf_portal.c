@@ -84,12 +84,8 @@ static void read_login(struct reader *r, struct at at, struct conf_portal *p)
     p->login_client = at_str(r, client, (str){0});
     p->login_name = at_str(r, at_member(r, at, "name"), p->login_issuer);
     p->login_max_age_s = at_int(r, at_member(r, at, "maxAge"), 0, 0, LOGIN_MAX_AGE_S);
-    if (!behind_scheme(p->login_issuer).n)
-        problem(r, issuer, "must be the URL of the OpenID provider, as its tokens name it");
-    str authority, path;
-    str_cut(behind_scheme(p->login_issuer), '/', &authority, &path);
-    if (str_starts(p->login_issuer, S("http://")) && !is_own_machine(authority))
-        problem(r, issuer, "a provider beyond loopback must be reached by https");
+    if (!p->login_issuer.n)
+        problem(r, issuer, "must name one of \"issuers\": the OpenID provider");
     if (!p->login_client.n)
         problem(r, client, "must be the name under which the provider knows this gateway");
 }
@@ -128,7 +124,29 @@ void read_person_oidc(struct reader *r, struct at at, struct conf_person *p)
     p->oidc_issuer = at_str(r, at_member(r, at, "issuer"), (str){0});
     p->oidc_sub = at_str(r, at_member(r, at, "sub"), (str){0});
     if (!p->oidc_issuer.n || !p->oidc_sub.n)
-        problem(r, at, "needs \"issuer\" and \"sub\", as the provider's ID tokens have them");
+        problem(r, at,
+                "needs \"issuer\", one of \"issuers\", and \"sub\", as its ID tokens have it");
+}
+
+static bool can_log_in(const struct conf_issuer *i)
+{
+    return i && i->kind == ISSUER_OIDC && i->source == SOURCE_DISCOVERY;
+}
+
+void check_login(struct reader *r, struct at top, const struct conf *c)
+{
+    struct at login = at_member(r, at_member(r, top, "portal"), "login");
+    if (c->portal.login_issuer.n && !can_log_in(conf_issuer(c, c->portal.login_issuer)))
+        problem(r, at_member(r, login, "issuer"),
+                "\"%.*s\" is no OIDC issuer of \"issuers\" that is found by discovery",
+                STR(c->portal.login_issuer));
+    for (struct each e = each_of(r, at_member(r, top, "people")); each_next(&e);) {
+        const struct conf_person *p = conf_person(c, e.name);
+        if (p && p->oidc_issuer.n && !can_log_in(conf_issuer(c, p->oidc_issuer)))
+            problem(r, at_member(r, at_member(r, e.at, "oidc"), "issuer"),
+                    "\"%.*s\" is no OIDC issuer of \"issuers\" that is found by discovery",
+                    STR(p->oidc_issuer));
+    }
 }
 
 /* RFC 8252: https anywhere, plain http only to the client's own machine, or a scheme of the

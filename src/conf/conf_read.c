@@ -253,6 +253,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
     read_oauth(r, top, c);
     at_path_list(r, at_member(r, top, "policies"), &c->policy_patterns, &c->policy_patterns_n);
     check_references(r, top, c);
+    check_login(r, top, c);
     read_templates(r, at_member(r, top, "templates"), c);
     check_issuers(r, top, c);
     check_proofs(r, top, c);

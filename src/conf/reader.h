@@ -64,6 +64,8 @@ bool read_listener_bundle(struct reader *r, struct at at, struct conf_listener *
 /* "portal", people.NAME.oidc, agents.NAME.client. In conf_portal.c */
 void read_portal(struct reader *r, struct at at, struct conf *c);
 void read_person_oidc(struct reader *r, struct at at, struct conf_person *p);
+/* The issuers that the two above name. */
+void check_login(struct reader *r, struct at top, const struct conf *c);
 void read_agent_client(struct reader *r, struct at at, struct conf_agent *g);
 
 /* "issuers", one of them, and agents.<name>.proofs. In conf_issuer.c and conf_proof.c */

@@ -33,6 +33,15 @@ struct admin_out {
     void (*discover)(void *ctx, str binding); /* a person asks */
     void (*task_opened)(void *ctx);           /* its servers may be asked for their tools now */
     void (*status)(void *ctx, struct jw *w);  /* members of the status object */
+    /* The built-in issuer: members of `identity.show`; a new key, NULL and why if there is none;
+     * the list of revoked identities has changed. */
+    void (*show_issuer)(void *ctx, struct jw *w);
+    void (*rotate)(void *ctx, uint8_t kind, bool revoke,
+                   void (*done)(void *arg, const struct msg_rotated *m, str why), void *arg);
+    void (*identities_revoked)(void *ctx);
+    /* A document from outside (role/core_int.h, core_fetch). */
+    void (*fetch)(void *ctx, str source, enum fetch_what what, str url, str form,
+                  void (*done)(void *arg, uint32_t status, str document, str why), void *arg);
 };
 
 struct admin {

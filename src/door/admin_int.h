@@ -40,17 +40,20 @@ handler on_authorize_begin, on_consent_show, on_consent_decide; /* admin_consent
 /* admin_people.c */
 handler on_evidence; /* admin_signed.c */
 handler on_person_list, on_person_show, on_person_invite, on_person_revoke;
+handler on_oidc_begin, on_oidc_finish; /* admin_oidc.c */
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
     on_secrets_changed;      /* admin.c */
-handler on_identity_issuers; /* admin_identity.c */
+handler on_identity_issuers; /* admin_issuers.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,
                      struct err *err);
 /* By the parameter "task". */
 struct task *named_task(struct request *r, struct err *err);
+handler on_identity_show, on_identity_rotate, on_identity_revoke,
+    on_identity_lift; /* admin_identity.c */
 void write_task(struct jw *w, const struct task *t, int64_t now_ms);
 
 /* How the asker is known, as policies and records have it: uid, key, passkey or oidc. */
@@ -90,6 +93,8 @@ struct coming;
 /* NULL: too many sessions. */
 struct coming *coming_new(struct request *r, const struct conf_person *who, enum sign_in method,
                           str amr, str acr, int64_t auth_ms, struct err *err);
+/* Where the browser goes then: a page of the portal, empty: the first. */
+void coming_next(struct coming *c, const char *next);
 /* Adds session and record, submits, and answers with the session's id when it is durable. */
 void coming_submit(struct request *r, struct coming *c, struct store_txn *t, str state, str key);
 /* Answers with the error, and records the failure. */

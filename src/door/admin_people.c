@@ -285,6 +285,7 @@ struct coming {
     struct passkey *enrolled; /* NULL: a sign-in */
     struct hash invite;
     struct passkey_use use;
+    char next[NEXT_BYTES_MAX + 1];
     int64_t now_ms;
 };
 
@@ -298,6 +299,7 @@ static void on_come(void *arg, const struct store_result *res)
         jw_obj(&w);
         jw_kstr(&w, S("session"), bearer_str(&c->id));
         jw_kstr(&w, S("person"), c->session->person->name);
+        jw_kstr(&w, S("next"), str_z(c->next));
         jw_end_obj(&w);
         if (c->enrolled)
             people_add_passkey(p, c->enrolled, &c->invite);
@@ -349,6 +351,11 @@ struct coming *coming_new(struct request *r, const struct conf_person *who, enum
     }
     c->later = later_new(r, NULL);
     return c;
+}
+
+void coming_next(struct coming *c, const char *next)
+{
+    memcpy(c->next, next, strnlen(next, NEXT_BYTES_MAX));
 }
 
 void coming_submit(struct request *r, struct coming *c, struct store_txn *t, str state, str key)

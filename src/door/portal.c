@@ -29,6 +29,8 @@ static const struct {
     {"/signin", GET, page_sign_in},
     {"/signin/begin", SCRIPT, page_sign_in_begin},
     {"/signin/finish", SCRIPT, page_sign_in_finish},
+    {"/signin/provider", GET, page_provider},
+    {"/signin/callback", GET, page_callback},
     {"/signout", FORM, page_sign_out},
     {"/enrol", GET, page_enrol},
     {"/enrol/begin", SCRIPT, page_enrol_begin},
@@ -102,9 +104,19 @@ static void set_cookie(struct visit *v, str name, str value, const char *life)
                                  STR(value), v->d->secure ? "; Secure" : "", life)};
 }
 
+void visit_set_cookie(struct visit *v, str name, str value)
+{
+    set_cookie(v, name, value, value.n ? "" : "; Max-Age=0");
+}
+
 void visit_set_session(struct visit *v, str id)
 {
-    set_cookie(v, v->d->session_cookie, id, id.n ? "" : "; Max-Age=0");
+    visit_set_cookie(v, v->d->session_cookie, id);
+}
+
+str visit_cookie(const struct visit *v, str name)
+{
+    return cookie_of(&v->r->head, name);
 }
 
 static str csrf_of(struct visit *v)
@@ -429,6 +441,7 @@ struct portal_door *portal_door_new(const struct portal_door_opts *o)
     d->secure = str_starts(origin, S("https://"));
     d->host = str_skip(origin, d->secure ? 8 : 7);
     d->session_cookie = d->secure ? S("__Host-ambit-session") : S("ambit-session");
+    d->login_cookie = d->secure ? S("__Host-ambit-login") : S("ambit-login");
     d->browser_cookie = d->secure ? S("__Host-ambit-browser") : S("ambit-browser");
     return d;
 }

@@ -11,9 +11,9 @@ struct portal_door {
     struct portal_door_opts o;
     struct map waiting; /* id as bytes -> struct visit */
     uint64_t next_id;
-    str host;                           /* that requests must name */
-    bool secure;                        /* the origin is https */
-    str session_cookie, browser_cookie; /* their names */
+    str host;                                         /* that requests must name */
+    bool secure;                                      /* the origin is https */
+    str session_cookie, browser_cookie, login_cookie; /* their names */
     struct arena arena;
 };
 
@@ -52,6 +52,10 @@ void visit_static(struct visit *v, str type, str body);
 void visit_refuse(struct visit *v, int status, str text);
 void visit_error(struct visit *v, const json *error);
 void visit_set_session(struct visit *v, str id); /* empty: forget it */
+void visit_set_cookie(struct visit *v, str name, str value);
+str visit_cookie(const struct visit *v, str name); /* empty: none, or one that is not ours */
+/* Where the browser goes after it signed in: a page of ours, never an address. */
+str visit_next(struct visit *v);
 
 /* ---- HTML ---- */
 /* Each $ in the format stands for the next text, escaped; the numbers must agree (asserted). */
@@ -69,3 +73,4 @@ page page_home, page_sign_in, page_enrol, page_sign_out; /* portal_people.c */
 page page_sign_in_begin, page_sign_in_finish, page_enrol_begin, page_enrol_finish;
 page page_holds, page_hold, page_decide, page_tasks, page_close_task; /* portal_work.c */
 page page_authorize, page_consent, page_consent_decide;               /* portal_consent.c */
+page page_provider, page_callback;                                    /* portal_oidc.c */

@@ -40,8 +40,7 @@ void page_home(struct visit *v)
     visit_ask(v, "session.show", (str){0}, home);
 }
 
-/* Where a browser goes after it signed in: a page of ours from this list, never an address. */
-static str next_of(struct visit *v)
+str visit_next(struct visit *v)
 {
     str rest = v->r->head.parts.query, name, value;
     struct err err;
@@ -66,9 +65,11 @@ static void sign_in(struct visit *v, const json *result, const json *error)
          "<p><button id=\"go\" data-next=\"$\">Sign in with a passkey</button></p>"
          "<p class=\"hint\">You have none? An administrator of this gateway makes a link for you: "
          "<code>ambit person invite NAME</code>.</p>",
-         next_of(v));
+         visit_next(v));
+    if (provider.n)
+        HTML(&b, "<p><a id=\"provider\" href=\"/signin/provider?next=$\">Sign in with $</a></p>",
+             str_skip(visit_next(v), 1), provider);
     html_end(&b);
-    (void)provider;
     visit_page(v, 200, &b);
 }
 

@@ -39,6 +39,7 @@ struct grpc_call {
 
 struct grpc {
     nghttp2_session *session;
+    struct grpc_pages pages;
     const struct grpc_ops *ops;
     void *owner;
     struct grpc_limits limits;
@@ -504,7 +505,7 @@ static void open_session(struct grpc *g)
     nghttp2_option_set_no_closed_streams(opt, 1);
     nghttp2_option_set_max_outbound_ack(opt, GRPC_CONTROL_QUEUE_MAX);
     nghttp2_option_set_max_deflate_dynamic_table_size(opt, 0);
-    nghttp2_mem mem = grpc_mem;
+    nghttp2_mem mem = grpc_mem(&g->pages);
     if (nghttp2_session_server_new3(&g->session, cb, g, opt, &mem) != 0 ||
         nghttp2_submit_settings(g->session, NGHTTP2_FLAG_NONE, settings,
                                 sizeof settings / sizeof settings[0]) != 0)
@@ -642,8 +643,10 @@ void grpc_pull(struct grpc *g, struct buf *out)
             g->broken = true;
         else
             buf_put(out, str_of((const char *)p, (size_t)n));
-        if (n <= 0 && buf_len(out) == before)
+        if (n <= 0 && buf_len(out) == before) {
+            grpc_mem_idle(&g->pages); /* nothing is half sent */
             break;
+        }
     }
     g->pulling = NULL;
     g->busy = false;

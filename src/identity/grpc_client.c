@@ -19,6 +19,7 @@ struct grpc_client {
     const struct grpc_client_ops *ops;
     void *owner;
     nghttp2_session *session;
+    struct grpc_pages pages;
     struct client_call calls[GRPC_CLIENT_CALLS_MAX];
 };
 
@@ -169,7 +170,7 @@ struct grpc_client *grpc_client_new(const struct grpc_client_ops *ops, void *own
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
-    nghttp2_mem mem = grpc_mem;
+    nghttp2_mem mem = grpc_mem(&c->pages);
     if (nghttp2_session_client_new3(&c->session, cb, c, NULL, &mem) != 0 ||
         nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings,
                                 sizeof settings / sizeof *settings) != 0)

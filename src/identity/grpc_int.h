@@ -39,5 +39,12 @@ enum head_fault head_end(struct head_read *r);
  * GRPC_STATUS_TEXT_BYTES_MAX bytes of text are taken. */
 void head_put_text(struct buf *out, str text);
 
-/* For every session; never fails. */
-extern const nghttp2_mem grpc_mem;
+/* The buffer of a session for the frame that is being sent. */
+struct grpc_pages {
+    void *at; /* NULL: none */
+    size_t n;
+};
+/* For a session; never fails. pages: zero, and kept as long as the session. */
+nghttp2_mem grpc_mem(struct grpc_pages *pages);
+/* No frame is being sent: what the buffer held is forgotten. */
+void grpc_mem_idle(const struct grpc_pages *pages);

@@ -74,7 +74,8 @@ static bool verify(struct arena *a, str token, const struct bundles *trusted, st
         return err_denied(err, "lives longer than %d s", JWT_SVID_LIFE_S_MAX);
     if (!str_eq(t.sub, id.text))
         return err_input(err, "sub is not one string");
-    *out = (struct jwt_svid){.id = id, .exp_s = t.exp_s, .iat_s = t.iat_s, .claims = t.claims};
+    *out = (struct jwt_svid){
+        .id = id, .exp_s = t.exp_s, .iat_s = t.iat_s, .kid = t.jws.kid, .claims = t.claims};
     return true;
 }
 

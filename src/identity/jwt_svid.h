@@ -33,6 +33,7 @@ struct jwt_svid {
     struct spiffe_id id;
     int64_t exp_s;
     int64_t iat_s;      /* -1: absent */
+    str kid;            /* of the key that signed it */
     const json *claims; /* all of them, for callers who read more; strangers' words */
 };
 /* aud: who we are; never empty. ERR_INPUT: malformed. ERR_NOTFOUND: of a trust domain without

@@ -72,6 +72,11 @@ const struct bundle *trust_own(const struct trust *t)
     return bundles_get(&t->own, t->conf->trust_domain);
 }
 
+void trust_set_revoked(struct trust *t, const struct revoked *revoked)
+{
+    t->revoked = revoked;
+}
+
 /* ---- X.509 ---- */
 
 bool trust_prove_x509(const struct trust *t, struct arena *a, str chain_der, int64_t now_ms,
@@ -95,7 +100,11 @@ bool trust_prove_x509(const struct trust *t, struct arena *a, str chain_der, int
                         .subject = svid.id.text,
                         .expires_ms = svid.dead_s * 1000,
                         .method = PROVEN_X509_SVID,
-                        .cert = svid.thumbprint};
+                        .cert = svid.thumbprint,
+                        .now_ms = now_ms,
+                        .serial = svid.serial,
+                        .keys_n = svid.signers_n};
+    memcpy(c.keys, svid.signers, sizeof c.keys);
     return trust_map(t, a, &c, out, err);
 }
 
@@ -173,7 +182,7 @@ static bool verify_foreign(const struct trust_issuer *by, struct arena *a, str t
 static bool prove_svid(const struct trust *t, struct arena *a, str token, const json *claims,
                        str aud, int64_t now_ms, struct proven *out, struct err *err)
 {
-    struct claimed c = {.method = PROVEN_JWT_SVID};
+    struct claimed c = {.method = PROVEN_JWT_SVID, .now_ms = now_ms, .keys_n = 1};
     const struct trust_issuer *by = NULL;
     struct jwt_svid own;
     struct jwt jwt;
@@ -186,12 +195,14 @@ static bool prove_svid(const struct trust *t, struct arena *a, str token, const 
         if (!jwt_svid_verify(a, token, &t->own, aud, now_ms / 1000, &own, err))
             return false;
         c.expires_ms = own.exp_s * 1000;
+        c.keys[0] = own.kid;
     } else {
         if (!trust_issuer_of_domain(t, c.id.trust_domain, now_ms, &by, err) ||
             !verify_foreign(by, a, token, S("JWT|JOSE|"), aud, now_ms, &jwt, err))
             return err_in(err, "JWT-SVID");
         c.by = by->conf;
         c.expires_ms = jwt.exp_s * 1000;
+        c.keys[0] = jwt.jws.kid;
     }
     if (!jwt_text(claims, S("jti"), JWT_JTI_BYTES_MAX, &c.token_id, err))
         return false;
@@ -243,7 +254,10 @@ static bool prove_oidc(const struct trust *t, struct arena *a, str token, const 
                         .subject = jwt.sub,
                         .token_id = jwt.jti,
                         .expires_ms = jwt.exp_s * 1000,
-                        .method = PROVEN_OIDC};
+                        .method = PROVEN_OIDC,
+                        .now_ms = now_ms,
+                        .keys = {jwt.jws.kid},
+                        .keys_n = 1};
     return trust_map(t, a, &c, out, err);
 }
 

@@ -102,6 +102,11 @@ MUST_USE bool trust_verify_oidc(const struct trust *t, struct arena *a, str toke
                                 const str *audiences, size_t n, int64_t now_ms, struct jwt *out,
                                 struct err *err);
 
+/* What is revoked (identity/revoked.h): consulted by both functions below, for the identity that a
+ * proof names, the agent that it proves, its certificate, and the keys that signed it. Borrowed. */
+struct revoked;
+void trust_set_revoked(struct trust *t, const struct revoked *revoked);
+
 /* ---- proving ---- */
 /* chain_der: what the peer sent, leaf first, DER one after another (at most X509_CHAIN_MAX).
  * ERR_INPUT: malformed. ERR_NOTFOUND: of an issuer without keys here, or nobody's proof here.

@@ -1,7 +1,9 @@
 /* trust_int: what the files of trust.h share; nobody else includes it. */
 #pragma once
 #include "identity/trust.h"
+#include "identity/revoked.h"
 #include "identity/spiffe_id.h"
+#include "identity/x509_svid.h"
 
 #include "crypto/foreign.h"
 
@@ -19,6 +21,7 @@ struct trust {
     struct bundles own;     /* one, of the own trust domain, or none */
     struct bundles foreign; /* by trust domain, of SPIFFE issuers */
     struct trust_issuer *issuers;
+    const struct revoked *revoked; /* NULL: nothing is */
 };
 
 /* A proof that was verified and is not anybody's yet. */
@@ -30,6 +33,10 @@ struct claimed {
     int64_t expires_ms;
     uint8_t method;
     struct hash cert;
+    int64_t now_ms;
+    str serial;               /* X.509 */
+    str keys[X509_CHAIN_MAX]; /* that signed it: `kid`, or of CAs */
+    size_t keys_n;
 };
 /* The agent that it proves. */
 MUST_USE bool trust_map(const struct trust *t, struct arena *a, const struct claimed *c,

@@ -156,8 +156,31 @@ static bool map_foreign(const struct trust *t, struct arena *a, const struct cla
     return answer(t, a, agent, c, instance_by(a, rule, c), out, err);
 }
 
+static bool check_revoked(const struct revoked *r, const struct claimed *c, str agent_id,
+                          struct err *err)
+{
+    static const struct hash none;
+    char hex[HASH_HEX_SIZE];
+    for (size_t i = 0; i < c->keys_n; i++)
+        if (!revoked_check(r, REVOKED_KEY, c->keys[i], c->now_ms, err))
+            return false;
+    if (memcmp(&c->cert, &none, sizeof none) != 0 &&
+        !revoked_check(r, REVOKED_CERTIFICATE, hash_hex(&c->cert, hex), c->now_ms, err))
+        return false;
+    return revoked_check(r, REVOKED_SERIAL, c->serial, c->now_ms, err) &&
+           revoked_check_id(r, c->id.text, c->now_ms, err) &&
+           revoked_check_id(r, agent_id, c->now_ms, err);
+}
+
 bool trust_map(const struct trust *t, struct arena *a, const struct claimed *c, struct proven *out,
                struct err *err)
 {
-    return c->by ? map_foreign(t, a, c, out, err) : map_own(t, a, c, out, err);
+    struct proven p;
+    if (!(c->by ? map_foreign : map_own)(t, a, c, &p, err))
+        return false;
+    if (t->revoked && !revoked_is_empty(t->revoked) &&
+        !check_revoked(t->revoked, c, p.spiffe_id, err))
+        return false;
+    *out = p;
+    return true;
 }

@@ -1,4 +1,7 @@
 #include "identity/trust_test.h"
+#include "base/hex.h"
+#include "identity/revoked.h"
+#include "identity/x509_svid.h"
 
 #define AGENTS                                                                                     \
     "\"trustDomain\":\"td\",\"people\":{\"ann\":{\"roles\":[\"owner\"]}},\"agents\":{"             \
@@ -185,12 +188,74 @@ static void test_own_bundle(void **state)
     world_fini(&w);
 }
 
+/* Each way of revoking ends exactly the proofs that it names. */
+static void test_revoked(void **state)
+{
+    struct world w;
+    struct err err = {0};
+    struct revoked r = {0};
+    struct proven p;
+    struct x509_svid svid;
+    str ders[4];
+    size_t n;
+    char hex[HASH_HEX_SIZE];
+    world_init(&w);
+    trust_set_revoked(w.trust, &r);
+    str path = S("/agent/triage/1"), chain = issuer_chain(&w.own, &w.a, path),
+        token = issuer_token(&w.own, &w.a, path, AUD);
+    OK(x509_split(chain, ders, 4, &n, &err));
+    struct bundles own = {0};
+    struct bundle *b;
+    OK(bundle_read(S("td"), issuer_document(&w.own, &w.a, 1), &b, &err));
+    OK(bundles_put(&own, b, NULL, &err));
+    OK(x509_svid_verify(&w.a, ders, n, &own, NOW / 1000, &svid, &err));
+    assert_true(svid.signers_n >= 1 && svid.serial.n > 20);
+    OK(by_token(&w, token, &p, &err));
+    ARENA_SCOPE struct arena a = {0};
+    str head, rest, kid;
+    const json *h;
+    assert_true(str_cut(token, '.', &head, &rest) && base64url_decode(&a, head, &head));
+    OK(json_read(&a, head, NULL, &h, &err));
+    kid = json_get_str(h, S("kid"));
+    const struct {
+        enum revoked_kind kind;
+        str name;
+        bool ends_chain, ends_token;
+    } cases[] = {
+        {REVOKED_ID, S("spiffe://td/agent/triage/1"), true, true},
+        {REVOKED_ID, S("spiffe://td/agent/triage"), true, true},
+        {REVOKED_ID, S("spiffe://td"), true, true},
+        {REVOKED_ID, S("spiffe://td/agent/triage/2"), false, false},
+        {REVOKED_ID, S("spiffe://td/agent/other.one"), false, false},
+        {REVOKED_CERTIFICATE, hash_hex(&svid.thumbprint, hex), true, false},
+        {REVOKED_SERIAL, svid.serial, true, false},
+        {REVOKED_SERIAL, S("abcdef"), false, false},
+        {REVOKED_KEY, svid.signers[0], true, false},
+        {REVOKED_KEY, svid.signers[svid.signers_n - 1], true, false},
+        {REVOKED_KEY, kid, false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct revoked_entry e = {
+            .kind = cases[i].kind, .name = cases[i].name, .at_ms = NOW, .by = S("eve")};
+        OK(revoked_put(&r, &e, &err));
+        if (by_chain(&w, chain, &p, &err) == cases[i].ends_chain ||
+            by_token(&w, token, &p, &err) == cases[i].ends_token)
+            fail_msg("case %zu", i);
+        assert_true(revoked_lift(&r, e.kind, e.name));
+        OK(by_chain(&w, chain, &p, &err));
+        OK(by_token(&w, token, &p, &err));
+    }
+    revoked_fini(&r);
+    bundles_fini(&own);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own),        cmocka_unit_test(test_not_an_agent),
         cmocka_unit_test(test_strangers),  cmocka_unit_test(test_audiences),
-        cmocka_unit_test(test_own_bundle),
+        cmocka_unit_test(test_own_bundle), cmocka_unit_test(test_revoked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

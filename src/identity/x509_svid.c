@@ -1,4 +1,5 @@
 #include "identity/x509_svid.h"
+#include "base/hex.h"
 #include "identity/cert.h"
 
 #include <openssl/err.h>
@@ -46,12 +47,37 @@ static bool read_id(struct arena *a, const X509 *x, struct spiffe_id *out, struc
     return true;
 }
 
+static str hex_of(struct arena *a, const unsigned char *p, size_t n)
+{
+    return hex_dup(a, str_of((const char *)p, n));
+}
+
+static str serial_of(struct arena *a, const X509 *x)
+{
+    const ASN1_INTEGER *v = X509_get0_serialNumber(x);
+    str hex = hex_of(a, ASN1_STRING_get0_data(v), (size_t)ASN1_STRING_length(v));
+    while (hex.n > 1 && hex.p[0] == '0')
+        hex = str_skip(hex, 1);
+    return hex;
+}
+
+static str key_of_ca(struct arena *a, X509 *x)
+{
+    const ASN1_OCTET_STRING *id = X509_get0_subject_key_id(x);
+    unsigned char sha[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    if (id)
+        return hex_of(a, ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id));
+    return X509_digest(x, EVP_sha256(), sha, &n) == 1 ? hex_of(a, sha, n) : (str){0};
+}
+
 static bool read_leaf(struct arena *a, X509 *x, str der, struct x509_svid *out, struct err *err)
 {
     struct x509_svid svid = {.thumbprint = sha256(der)};
     if (!check_usage(x, err) || !read_id(a, x, &svid.id, err) ||
         !cert_times(x, &svid.not_before_s, &svid.not_after_s, err))
         return false;
+    svid.serial = serial_of(a, x);
     svid.dead_s = svid.not_after_s; /* OpenSSL refuses at notAfter already */
     *out = svid;
     return true;
@@ -99,7 +125,7 @@ static bool chain_read(struct chain *c, const str *ders, size_t n, struct err *e
 }
 
 /* The path is only as good as its shortest-lived certificate. */
-static bool cap_life(X509_STORE_CTX *ctx, struct x509_svid *svid, struct err *err)
+static bool cap_life(struct arena *a, X509_STORE_CTX *ctx, struct x509_svid *svid, struct err *err)
 {
     STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(ctx);
     for (int i = 0; i < sk_X509_num(path); i++) {
@@ -108,12 +134,14 @@ static bool cap_life(X509_STORE_CTX *ctx, struct x509_svid *svid, struct err *er
             return false;
         if (to_s < svid->dead_s)
             svid->dead_s = to_s;
+        if (i > 0 && svid->signers_n < X509_CHAIN_MAX)
+            svid->signers[svid->signers_n++] = key_of_ca(a, sk_X509_value(path, i));
     }
     return true;
 }
 
-static bool verify_path(const struct chain *c, const struct bundle *b, int64_t now_s,
-                        struct x509_svid *svid, struct err *err)
+static bool verify_path(struct arena *a, const struct chain *c, const struct bundle *b,
+                        int64_t now_s, struct x509_svid *svid, struct err *err)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     bool ok;
@@ -125,7 +153,7 @@ static bool verify_path(const struct chain *c, const struct bundle *b, int64_t n
         X509_VERIFY_PARAM_set_depth(param, X509_CHAIN_MAX - 1);
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
         ok = X509_verify_cert(ctx) == 1
-                 ? cap_life(ctx, svid, err)
+                 ? cap_life(a, ctx, svid, err)
                  : err_denied(err, "X509-SVID of trust domain %.*s: %s", STR(svid->id.trust_domain),
                               X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
     }
@@ -145,7 +173,7 @@ static bool verify(struct arena *a, const struct chain *c, str leaf_der,
     if (!b)
         return err_notfound(err, "X509-SVID: no bundle of its trust domain %.*s",
                             STR(svid.id.trust_domain));
-    if (!verify_path(c, b, now_s, &svid, err))
+    if (!verify_path(a, c, b, now_s, &svid, err))
         return false;
     *out = svid;
     return true;

@@ -69,6 +69,11 @@ struct x509_svid {
     int64_t not_before_s, not_after_s; /* of the leaf */
     int64_t
         dead_s; /* the first second at which a certificate of the path is expired: its notAfter */
+    str serial; /* hex digits without leading zeros */
+    /* SubjectKeyIdentifiers of the CAs on the path, in hex (of one without: SHA-256 of its DER),
+     * lowest first; none after x509_svid_read. */
+    str signers[X509_CHAIN_MAX];
+    size_t signers_n;
     struct hash thumbprint; /* SHA-256 of the leaf's DER: `x5t#S256` (RFC 8705) */
 };
 

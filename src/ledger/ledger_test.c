@@ -97,6 +97,10 @@ static void test_every_type_is_canonical(void **state)
                                                     S("consented"), S("passkey"), S("d"), S("sig"),
                                                     S("hwk"), S("x"), 5, policy}),
         "consent");
+    is_canonical(
+        record_identity_change(&b, &(struct record_identity_change){1, S("task"), S("k2"), S("k1"),
+                                                                    S("revoked"), S("a")}),
+        "identity_change");
     is_canonical(record_secret_set(&b, &(struct record_secret_set){1, S("n"), S("by")}),
                  "secret_set");
     is_canonical(record_start(&b, &(struct record_start){1, S("0.1"), S("c"), 0}), "start");

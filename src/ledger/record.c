@@ -277,6 +277,13 @@ str record_agent_change(struct buf *out, const struct record_agent_change *r)
     return put(out, S("agent_change"), r->time_ms, &f);
 }
 
+str record_identity_change(struct buf *out, const struct record_identity_change *r)
+{
+    struct fields f = {
+        .kind = r->kind, .name = r->name, .before = r->before, .state = r->state, .by = r->by};
+    return put(out, S("identity_change"), r->time_ms, &f);
+}
+
 str record_shared_use(struct buf *out, const struct record_shared_use *r)
 {
     struct fields f = {.agent = r->agent, .owner = r->owner, .reason = r->reason};

@@ -144,6 +144,18 @@ struct record_agent_change {
 };
 str record_agent_change(struct buf *out, const struct record_agent_change *r);
 
+/* What was done to an identity, or to the issuer's keys. */
+struct record_identity_change {
+    int64_t time_ms;
+    str kind;   /* id | certificate | serial | key, or of the issuer's keys: root | signer | jwt |
+                 * wit | task | txn */
+    str name;   /* of the identity; of the issuer's keys: the new one's id */
+    str before; /* of the issuer's keys: the id of the one that signed until now; optional */
+    str state;  /* revoked | lifted | rotated */
+    str by;
+};
+str record_identity_change(struct buf *out, const struct record_identity_change *r);
+
 /* One identity at two places at once. */
 struct record_shared_use {
     int64_t time_ms;

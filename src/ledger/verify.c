@@ -272,6 +272,7 @@ static const struct type {
     {"task_close", on_task_close, {CHAIN, "state", "by"}},
     {"task_change", on_task_change, {CHAIN, "state", "by"}},
     {"agent_change", on_other, {"agent", "state", "by"}},
+    {"identity_change", on_other, {"kind", "name", "state", "by"}},
     {"shared_use", on_other, {"agent", "reason"}},
     {"delegation", on_delegation, {CHAIN, "child", "child_agent", "grants", "deadline", "calls"}},
     {"hold_open",

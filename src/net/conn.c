@@ -27,6 +27,7 @@ struct conn *conn_alloc(struct loop *l, int fd, struct tls_session *tls, const s
     c->owner = owner;
     c->tls = tls;
     c->fd = fd;
+    c->lean = o->lean;
     c->in_mark = o->in_mark ? o->in_mark : CONN_IN_BYTES_HIGH;
     /* A read may begin one byte below the mark; TLS reserves whole records. */
     c->in.max = c->in_mark + 2 * CONN_IN_BYTES_HIGH;
@@ -40,6 +41,7 @@ void conn_discard(struct conn *c)
     watch_close(c->watch);
     close(c->fd);
     tls_session_free(c->tls);
+    free(c->peer_text);
     free(c);
 }
 
@@ -193,7 +195,7 @@ static void on_soon(void *arg)
         return;
     }
     if (c->ops->on_close)
-        c->ops->on_close(c, c->has_err ? &c->err : NULL);
+        c->ops->on_close(c, c->err);
     if (c->listener)
         listener_conn_gone(c->listener);
     timer_stop(&c->timer);
@@ -202,6 +204,8 @@ static void on_soon(void *arg)
     tls_session_free(c->tls);
     buf_wipe(&c->in);
     buf_wipe(&c->out);
+    free(c->err);
+    free(c->peer_text);
     free(c);
 }
 
@@ -240,8 +244,10 @@ void conn_end(struct conn *c, const struct err *why)
         return;
     c->state = CONN_DEAD;
     if (why) {
-        c->has_err = true;
-        c->err = *why;
+        c->err = malloc(sizeof *c->err);
+        if (!c->err)
+            abort();
+        *c->err = *why;
     }
     timer_stop(&c->timer);
     watch_close(c->watch);
@@ -416,9 +422,13 @@ void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner)
 
 str conn_peer_text(struct conn *c)
 {
-    if (c->peer_text_n == 0)
-        c->peer_text_n = addr_text(&c->peer, c->peer_text).n;
-    return str_of(c->peer_text, c->peer_text_n);
+    if (!c->peer_text) {
+        c->peer_text = malloc(ADDR_TEXT_SIZE);
+        if (!c->peer_text)
+            abort();
+        addr_text(&c->peer, c->peer_text);
+    }
+    return str_z(c->peer_text);
 }
 
 const struct addr *conn_peer_addr(const struct conn *c)

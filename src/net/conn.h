@@ -43,6 +43,7 @@ struct conn_opts {      /* zero = the defaults; may be NULL */
     int64_t connect_ms; /* connect and handshake together; 0: CONNECT_WAIT_MS_MAX */
     size_t in_mark;     /* 0: CONN_IN_BYTES_HIGH */
     size_t out_max;     /* 0: CONN_OUT_BYTES_MAX */
+    bool lean;          /* buffers are given back whenever they are empty: for many idle ones */
 };
 enum { CONN_OUT_BYTES_MAX = 32 << 20 };
 
@@ -72,7 +73,8 @@ bool conn_is_eof(const struct conn *c);
 
 /* ---- out ---- */
 void conn_write(struct conn *c, str bytes); /* ignored once closing */
-/* The same for bytes that hold a secret: the memory they pass through is wiped once they have left. */
+/* The same for bytes that hold a secret: the memory they pass through is wiped once they have left.
+ */
 void conn_write_secret(struct conn *c, str bytes);
 size_t conn_out_len(const struct conn *c);
 bool conn_is_full(const struct conn *c); /* out_len >= CONN_OUT_BYTES_HIGH */

@@ -33,7 +33,7 @@ struct conn {
     bool eof_told;
     bool announce; /* there is something in `in` (or an end) to be told of by on_soon */
     bool full;     /* out went over the high mark; on_drain is owed */
-    bool has_err;
+    bool lean;     /* keeps no empty buffer */
     size_t in_mark;
     size_t lingered; /* bytes read and dropped while lingering */
     uint64_t bytes_in, bytes_out;
@@ -42,10 +42,9 @@ struct conn {
     struct timer timer;
     const char *what; /* that the deadline waits for */
     int64_t wait_ms;
-    struct err err;
+    struct err *err; /* that it ends with; NULL: none */
     struct addr peer;
-    char peer_text[ADDR_TEXT_SIZE]; /* made when first asked for */
-    size_t peer_text_n;
+    char *peer_text; /* made when first asked for */
 };
 
 /* In conn.c. Takes fd and session. */

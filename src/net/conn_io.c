@@ -13,9 +13,9 @@ enum {
     KEEP_BYTES = 4 << 10,         /* larger buffers are given back when empty */
 };
 
-static void give_back(struct buf *b)
+static void give_back(const struct conn *c, struct buf *b)
 {
-    if (buf_len(b) == 0 && b->cap > KEEP_BYTES)
+    if (buf_len(b) == 0 && (c->lean || b->cap > KEEP_BYTES))
         buf_fini(b);
 }
 
@@ -45,7 +45,7 @@ static enum io send_front(struct conn *c, struct buf *b)
         if ((size_t)n < s.n)
             return IO_AGAIN;
     }
-    give_back(b);
+    give_back(c, b);
     return IO_OK;
 }
 
@@ -63,7 +63,7 @@ static enum io send_tls(struct conn *c)
         }
         buf_consume(&c->out, part.n);
         if (buf_len(&c->out) == 0)
-            give_back(&c->out);
+            give_back(c, &c->out);
     }
     return IO_AGAIN;
 }
@@ -180,7 +180,7 @@ static void decrypt(struct conn *c, str cipher, bool socket_eof)
     struct err err;
     buf_put(&c->tls->in, cipher);
     enum io r = tls_session_read(c->tls, &c->in, &err);
-    give_back(&c->tls->in);
+    give_back(c, &c->tls->in);
     if (buf_len(&c->tls->out))
         conn_flush_soon(c);
     if (r == IO_AGAIN && socket_eof) {
@@ -215,7 +215,7 @@ static void read_open(struct conn *c)
     c->announce |= buf_len(&c->in) > before;
     conn_tell(c);
     if (c->state != CONN_DEAD)
-        give_back(&c->in);
+        give_back(c, &c->in);
 }
 
 static void read_handshake(struct conn *c)

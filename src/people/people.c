@@ -324,6 +324,25 @@ static bool take(struct people *p, str handle, enum ceremony_kind kind, int64_t 
     return ok || err_denied(err, "this page waited too long or was used already; reload it");
 }
 
+bool people_begin_oidc(struct people *p, str next, int64_t now_ms, const struct ceremony **out,
+                       struct err *err)
+{
+    struct bearer handle;
+    if (next.n > NEXT_BYTES_MAX)
+        return err_input(err, "there is no such page");
+    struct ceremony *c = begin(p, CEREMONY_OIDC, now_ms, &handle);
+    c->handle = handle;
+    memcpy(c->next, next.n ? next.p : "", next.n);
+    *out = c;
+    return true;
+}
+
+bool people_take_oidc(struct people *p, str handle, int64_t now_ms, struct ceremony *out,
+                      struct err *err)
+{
+    return take(p, handle, CEREMONY_OIDC, now_ms, out, err);
+}
+
 bool people_finish_enrol(struct people *p, str handle, str credential, str authn_data,
                          str client_data, int64_t now_ms, struct passkey **out, struct hash *invite,
                          struct err *err)

@@ -33,6 +33,7 @@ enum {
     FAILURES_PER_MINUTE = 20, /* that are recorded */
     BEARER_TEXT = 43,         /* base64url of 32 bytes */
     AMR_BYTES_MAX = 128,
+    NEXT_BYTES_MAX = 48,
 };
 
 /* 256 random bits as text: a session, a link or the handle of a ceremony, as its holder has it. */
@@ -68,7 +69,7 @@ struct person_session {
 };
 bool session_has_amr(const struct person_session *s, str value);
 
-enum ceremony_kind { CEREMONY_NONE = 0, CEREMONY_ENROL, CEREMONY_SIGN_IN };
+enum ceremony_kind { CEREMONY_NONE = 0, CEREMONY_ENROL, CEREMONY_SIGN_IN, CEREMONY_OIDC };
 struct ceremony {
     struct list node;
     struct hash hash; /* of its handle */
@@ -76,6 +77,8 @@ struct ceremony {
     uint8_t challenge[CHALLENGE_BYTES];
     const struct conf_person *person; /* of an enrolment */
     struct hash invite;
+    struct bearer handle;          /* of a sign-in elsewhere, until it is told */
+    char next[NEXT_BYTES_MAX + 1]; /* and where the browser goes afterwards: a page of the portal */
     int64_t expires_ms;
 };
 
@@ -136,6 +139,11 @@ MUST_USE bool people_finish_enrol(struct people *p, str handle, str credential, 
 MUST_USE bool people_finish_sign_in(struct people *p, str handle, const struct assertion *as,
                                     int64_t now_ms, struct passkey **out, uint32_t *counter,
                                     struct err *err);
+/* The same for a sign-in at an OpenID provider (people/oidc.h). */
+MUST_USE bool people_begin_oidc(struct people *p, str next, int64_t now_ms,
+                                const struct ceremony **out, struct err *err);
+MUST_USE bool people_take_oidc(struct people *p, str handle, int64_t now_ms, struct ceremony *out,
+                               struct err *err);
 /* A statement signed by this person with one of their passkeys. */
 MUST_USE bool people_signed(struct people *p, const struct conf_person *who, str statement,
                             const struct assertion *as, struct passkey **out, uint32_t *counter,

@@ -216,6 +216,7 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
         struct msg_keys keys;
         struct msg_bundle bundle;
         struct msg_signed_x509 x509;
+        struct msg_rotated rotated;
         struct msg_text text;
     } m = {0};
     struct err err;
@@ -233,6 +234,9 @@ static void on_keeper_message(struct core *c, struct chan *chan, uint16_t type, 
             break;
         case MSG_SIGNED_X509:
             core_on_signed_x509(c, id, &m.x509);
+            break;
+        case MSG_ROTATED:
+            core_on_rotated(c, id, &m.rotated);
             break;
         case MSG_SIGNED_CHECKPOINT:
             core_on_checkpoint(c, m.text.text);
@@ -382,6 +386,7 @@ static void on_tick(void *owner)
     gate_tick(&c->gate, clock_wall_ms());
     core_portal_tick(c, clock_wall_ms());
     attest_tick(c);
+    core_workload_tick(c);
     core_fetch_tick(c);
     if (c->ticks % RECHECK_TICKS == 0)
         core_discover(c, 0);
@@ -499,7 +504,11 @@ static bool start_gate(struct core *c, struct err *err)
                             .reply = core_reply,
                             .discover = on_discover_asked,
                             .task_opened = discover_missing,
+                            .fetch = core_fetch,
                             .status = core_status,
+                            .show_issuer = core_show_issuer,
+                            .rotate = core_rotate,
+                            .identities_revoked = core_identities_revoked,
                             .secrets_changed = on_secrets_changed};
     c->gate.conf = &c->env->conf;
     c->gate.scratch.max = STORE_LEAF_BYTES_MAX;

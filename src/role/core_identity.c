@@ -34,6 +34,46 @@ void core_bundle_changed(struct core *c)
     core_workload_bundles(c);
 }
 
+/* ---- for administrators ---- */
+
+static void write_keys(struct jw *w, struct arena *a, str jwks, str use)
+{
+    const json *root, *key;
+    struct err err;
+    if (!jwks.n || !json_read(a, jwks, NULL, &root, &err))
+        return;
+    for (struct json_iter it = json_iter(json_get(root, S("keys"))); json_next(&it, NULL, &key);) {
+        str kid = json_get_str(key, S("kid"));
+        jw_obj(w);
+        jw_kstr(w, S("use"), use.n ? use : json_get_str(key, S("use")));
+        if (kid.n)
+            jw_kstr(w, S("kid"), kid);
+        jw_end_obj(w);
+    }
+}
+
+void core_show_issuer(void *ctx, struct jw *w)
+{
+    struct core *c = ctx;
+    ARENA_SCOPE struct arena a = {0};
+    jw_ki64(w, S("sequence"), c->bundle.sequence);
+    jw_key(w, S("keys"));
+    jw_arr(w);
+    write_keys(w, &a, buf_str(&c->bundle.jwks), (str){0});
+    write_keys(w, &a, buf_str(&c->gate.token_jwks), S("task-token"));
+    write_keys(w, &a, buf_str(&c->gate.txn_jwks), S("transaction-token"));
+    jw_end_arr(w);
+    if (buf_len(&c->bundle.jwks)) {
+        jw_key(w, S("bundle"));
+        jw_raw(w, buf_str(&c->bundle.jwks));
+    }
+}
+
+void core_identities_revoked(void *ctx)
+{
+    core_workload_recheck(ctx);
+}
+
 /* ---- the SVID of a bundle endpoint ---- */
 
 struct endpoint_svid {

@@ -50,12 +50,13 @@ struct core {
     struct map agent_conns;    /* decimal conn number -> struct agent_conn */
     struct map workload_conns; /* decimal conn number -> struct workload_peer */
     struct listener *launch, *workload_listener;
+    uint64_t workload_life;      /* which workload role it is */
+    size_t workload_asks;        /* under way */
+    struct buf workload_bundles; /* as sent last */
     /* issuers elsewhere: core_fetch.c */
     struct chan *fetcher;
     struct core_source *sources; /* in the order of conf.issuers */
     struct map fetches;          /* request id -> struct fetch_wait */
-    uint64_t workload_life;      /* which workload role it is */
-    size_t workload_asks;        /* under way */
     struct map people;           /* decimal conn number -> struct person_conn */
     struct chan *portal;
     struct map portal_asks; /* decimal conn number -> struct portal_ask */
@@ -81,6 +82,10 @@ void core_sign_jwt(void *ctx, enum sign_kind kind, str claims,
                    void (*done)(void *arg, str token, str why), void *arg);
 void core_sign_x509(void *ctx, str spiffe_id, str spki, int64_t life_s,
                     void (*done)(void *arg, str chain, int64_t not_after_s, str why), void *arg);
+/* A new key of that kind (identity/ca.h), at a person's wish; m is NULL: not done, and why. */
+void core_rotate(void *ctx, uint8_t kind, bool revoke,
+                 void (*done)(void *arg, const struct msg_rotated *m, str why), void *arg);
+void core_on_rotated(struct core *c, uint64_t id, const struct msg_rotated *m);
 void core_on_signed_token(struct core *c, uint64_t id, str token);
 void core_on_signed_x509(struct core *c, uint64_t id, const struct msg_signed_x509 *m);
 bool core_on_not_signed(struct core *c, uint64_t id, str why); /* false: it was no such request */
@@ -89,8 +94,10 @@ MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err 
 MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
 
 /* core_identity.c: the own bundle, for edges and others */
-#define CORE_BUNDLE_PATH "/ambit/bundle"  /* of the SPIFFE ID of a bundle endpoint */
-void core_bundle_changed(struct core *c); /* c->bundle is new: tells whoever must know */
+#define CORE_BUNDLE_PATH "/ambit/bundle"        /* of the SPIFFE ID of a bundle endpoint */
+void core_bundle_changed(struct core *c);       /* c->bundle is new: tells whoever must know */
+void core_show_issuer(void *ctx, struct jw *w); /* members of `identity.show` */
+void core_identities_revoked(void *ctx);        /* the list has changed */
 void core_send_trust(struct core *c, struct chan *edge);
 /* False: the edge has no such listener, or asks too often. */
 MUST_USE bool core_on_svid_wanted(struct core *c, uint32_t life, const struct msg_svid_wanted *m,
@@ -135,11 +142,14 @@ void core_fetch(void *ctx, str source, enum fetch_what what, str url, str form,
 /* core_workload.c: the socket of the SPIFFE Workload API, and what the workload role asks */
 MUST_USE bool core_workload_listen(struct core *c, int fd, struct err *err);
 void core_workload_bundles(struct core *c); /* all that there are, to the role */
+void core_workload_recheck(struct core *c); /* ends connections of who is revoked or suspended */
+void core_workload_tick(struct core *c);    /* the same, and bundles that have changed */
 void core_workload_peer(struct core *c, struct chan *chan);
 void core_workload_lost(struct core *c);
 /* False: the role broke the rules. */
 MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str payload,
                                struct err *err);
+
 
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);

@@ -1,7 +1,9 @@
 /* What core has the keeper sign besides checkpoints: tokens and certificates. And what the keeper
  * says of its own accord: the keys that all of it verifies with. */
 #include "role/core_int.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "identity/spiffe_id.h"
 #include "identity/trust.h"
 
 #include <stdio.h>
@@ -13,6 +15,7 @@ enum { SIGNINGS_MAX = 8192 };
 struct signing {
     void (*token)(void *arg, str token, str why); /* one of the two */
     void (*chain)(void *arg, str chain, int64_t not_after_s, str why);
+    void (*rotated)(void *arg, const struct msg_rotated *m, str why);
     void *arg;
 };
 
@@ -23,7 +26,9 @@ static str key_of(uint64_t id, char room[24])
 
 static void done(const struct signing *s, str made, int64_t not_after_s, str why)
 {
-    if (s->token)
+    if (s->rotated)
+        s->rotated(s->arg, NULL, why);
+    else if (s->token)
         s->token(s->arg, made, why);
     else
         s->chain(s->arg, made, not_after_s, why);
@@ -50,10 +55,44 @@ static uint64_t begin(struct core *c, const struct signing *s)
     return id;
 }
 
+/* ---- for whom ----
+ *
+ * An SVID of an agent that is gone from the configuration, suspended or revoked is not even asked
+ * for, whoever wants it. */
+
+static bool may_have_svid(struct core *c, str spiffe_id, struct err *err)
+{
+    struct spiffe_id id;
+    str name, rest;
+    if (!revoked_check_id(&c->gate.revoked, spiffe_id, clock_wall_ms(), err))
+        return false;
+    if (!spiffe_id_parse(spiffe_id, &id, err) || !str_starts(id.path, S("/agent/")))
+        return true; /* the keeper judges it */
+    str_cut(str_skip(id.path, 7), '/', &name, &rest);
+    if (!conf_agent(&c->env->conf, name))
+        return err_denied(err, "there is no agent %.*s", STR(str_take(name, 64)));
+    return agents_may(&c->gate.agents, name, err);
+}
+
+static bool may_have_jwt(struct core *c, enum sign_kind kind, str claims, struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    const json *tree;
+    if (kind != SIGN_JWT_SVID && kind != SIGN_WIT_SVID)
+        return true;
+    return jwt_payload(&a, claims, &tree, err) &&
+           may_have_svid(c, json_get_str(tree, S("sub")), err);
+}
+
 void core_sign_jwt(void *ctx, enum sign_kind kind, str claims,
                    void (*token)(void *arg, str token, str why), void *arg)
 {
     struct core *c = ctx;
+    struct err err;
+    if (!may_have_jwt(c, kind, claims, &err)) {
+        token(arg, (str){0}, str_z(err.text));
+        return;
+    }
     uint64_t id = begin(c, &(struct signing){.token = token, .arg = arg});
     if (id)
         role_send(c->keeper, MSG_SIGN_JWT, id, &(struct msg_sign_jwt){(uint8_t)kind, claims});
@@ -63,9 +102,23 @@ void core_sign_x509(void *ctx, str spiffe_id, str spki, int64_t life_s,
                     void (*chain)(void *arg, str chain, int64_t not_after_s, str why), void *arg)
 {
     struct core *c = ctx;
+    struct err err;
+    if (!may_have_svid(c, spiffe_id, &err)) {
+        chain(arg, (str){0}, 0, str_z(err.text));
+        return;
+    }
     uint64_t id = begin(c, &(struct signing){.chain = chain, .arg = arg});
     if (id)
         role_send(c->keeper, MSG_SIGN_X509, id, &(struct msg_sign_x509){spiffe_id, spki, life_s});
+}
+
+void core_rotate(void *ctx, uint8_t kind, bool revoke,
+                 void (*rotated)(void *arg, const struct msg_rotated *m, str why), void *arg)
+{
+    struct core *c = ctx;
+    uint64_t id = begin(c, &(struct signing){.rotated = rotated, .arg = arg});
+    if (id)
+        role_send(c->keeper, MSG_ROTATE, id, &(struct msg_rotate){kind, revoke});
 }
 
 /* ---- answers ---- */
@@ -75,7 +128,7 @@ static bool finish(struct core *c, uint64_t id, bool is_token, str made, int64_t
 {
     char room[24];
     struct signing *s = map_get(&c->signings, key_of(id, room));
-    if (!s || (made.n && is_token != (s->token != NULL)))
+    if (!s || (made.n && (s->rotated || is_token != (s->token != NULL))))
         return false;
     map_del(&c->signings, key_of(id, room));
     done(s, made, not_after_s, why);
@@ -91,6 +144,17 @@ void core_on_signed_token(struct core *c, uint64_t id, str token)
 void core_on_signed_x509(struct core *c, uint64_t id, const struct msg_signed_x509 *m)
 {
     finish(c, id, false, m->chain, m->not_after_s, (str){0});
+}
+
+void core_on_rotated(struct core *c, uint64_t id, const struct msg_rotated *m)
+{
+    char room[24];
+    struct signing *s = map_get(&c->signings, key_of(id, room));
+    if (!s || !s->rotated)
+        return;
+    map_del(&c->signings, key_of(id, room));
+    s->rotated(s->arg, m, (str){0});
+    free(s);
 }
 
 bool core_on_not_signed(struct core *c, uint64_t id, str why)

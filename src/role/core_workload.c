@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/rand.h"
 #include "identity/spiffe_id.h"
+#include "identity/trust.h"
 #include "net/chan.h"
 #include "role/core_attest.h"
 
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ASKS_MAX = 8192, AUDIENCES_MAX = 16 };
+enum { ASKS_MAX = 8192, AUDIENCES_MAX = 16, BUNDLES_BYTES_MAX = 1000 << 10 };
 
 struct workload_peer {
     struct core *core;
@@ -130,6 +131,30 @@ bool core_workload_listen(struct core *c, int fd, struct err *err)
 
 /* ---- bundles ---- */
 
+static void put_foreign(struct core *c, struct buf *run)
+{
+    struct trust_state s;
+    struct buf document = {0};
+    for (size_t i = 0; i < trust_issuers(c->gate.trust); i++) {
+        trust_state(c->gate.trust, i, clock_wall_ms(), &s);
+        str domain = s.issuer->trust_domain;
+        const struct bundle *b =
+            domain.n ? trust_bundle(c->gate.trust, domain, clock_wall_ms()) : NULL;
+        if (!b || str_eq(domain, c->env->conf.trust_domain))
+            continue;
+        buf_clear(&document);
+        bundle_write(b, &document);
+        if (buf_len(run) + buf_len(&document) + domain.n > BUNDLES_BYTES_MAX) {
+            log_warn("a bundle is left out of the Workload API: all together are too large",
+                     LOG_STR("trustDomain", domain));
+            continue;
+        }
+        pack_str(run, domain);
+        pack_str(run, buf_str(&document));
+    }
+    buf_fini(&document);
+}
+
 void core_workload_bundles(struct core *c)
 {
     struct buf run = {0};
@@ -137,9 +162,40 @@ void core_workload_bundles(struct core *c)
         return;
     pack_str(&run, c->env->conf.trust_domain);
     pack_str(&run, buf_str(&c->bundle.jwks));
-    struct msg_workload_bundles m = {.bundles = buf_str(&run)};
-    role_send(c->workload, MSG_WORKLOAD_BUNDLES, 0, &m);
+    put_foreign(c, &run);
+    if (!str_eq(buf_str(&run), buf_str(&c->workload_bundles))) {
+        struct msg_workload_bundles m = {.bundles = buf_str(&run)};
+        buf_clear(&c->workload_bundles);
+        buf_put(&c->workload_bundles, buf_str(&run));
+        role_send(c->workload, MSG_WORKLOAD_BUNDLES, 0, &m);
+    }
     buf_fini(&run);
+}
+
+/* Suspended, revoked: an identity that is not to be had for now. */
+static bool may_have(const struct workload_peer *p, struct err *err)
+{
+    const struct gate *g = &p->core->gate;
+    return agents_may(&g->agents, p->attest->agent->name, err) &&
+           revoked_check_id(&g->revoked, p->spiffe_id, clock_wall_ms(), err);
+}
+
+void core_workload_recheck(struct core *c)
+{
+    str key;
+    void *v;
+    struct err err;
+    for (size_t i = 0; map_next(&c->workload_conns, &i, &key, &v);) {
+        struct workload_peer *p = v;
+        if (!may_have(p, &err))
+            on_over(p, p->attest, err.text);
+    }
+}
+
+void core_workload_tick(struct core *c)
+{
+    core_workload_recheck(c);
+    core_workload_bundles(c);
 }
 
 /* ---- questions ---- */
@@ -260,6 +316,16 @@ static void sign_wit(struct ask *k, str spiffe_id)
     buf_fini(&claims);
 }
 
+/* A token that is good otherwise, of an identity of whatever trust domain. */
+static void validate(struct ask *k)
+{
+    struct err err;
+    if (revoked_check_id(&k->core->gate.revoked, k->of, clock_wall_ms(), &err))
+        give(k, (str){0}, 0);
+    else
+        refuse(k, WORKLOAD_REFUSED_INPUT, str_z(err.text));
+}
+
 static void answer(struct ask *k, const struct workload_peer *p)
 {
     switch (k->want) {
@@ -271,6 +337,9 @@ static void answer(struct ask *k, const struct workload_peer *p)
         return;
     case WANT_WIT:
         sign_wit(k, p->spiffe_id);
+        return;
+    case WANT_VALID:
+        validate(k);
         return;
     default:
         give(k, (str){0}, 0);
@@ -285,7 +354,7 @@ static void on_checked(void *arg, bool still)
     const struct workload_peer *p = map_get(&k->core->workload_conns, key_of(k->conn, room));
     if (!still || !p)
         refuse(k, WORKLOAD_REFUSED_DENIED, S("this process is no agent any more"));
-    else if (!agents_may(&k->core->gate.agents, p->attest->agent->name, &err))
+    else if (!may_have(p, &err))
         refuse(k, WORKLOAD_REFUSED_DENIED, str_z(err.text));
     else
         answer(k, p);
@@ -337,6 +406,7 @@ void core_workload_peer(struct core *c, struct chan *chan)
 {
     c->workload = chan;
     c->workload_life++;
+    buf_clear(&c->workload_bundles);
     core_workload_bundles(c);
 }
 

@@ -51,7 +51,7 @@ struct workload {
     size_t nobodies;
     uint64_t next_id;
     struct timer sweep;
-    bool have_bundles;
+    bool have_bundles, trim;
     struct bundles bundles;
     struct arena bundle_arena; /* of the four below */
     str own_x509;
@@ -230,6 +230,7 @@ static void give(struct wl_ask *k, const union workload_answer *answer)
     if (!workload_answer(k->call, answer, &err))
         log_debug("no answer", LOG_ERR(&err));
     pump_soon(k->conn);
+    k->w->trim = true;
 }
 
 static void give_cred(struct wl_ask *k)
@@ -507,9 +508,10 @@ static void adopt(struct workload *w, const struct msg_workload_conn *m, int fd)
     const struct workload_opts o = {
         .wit = w->env->conf.wit,
         .grpc = {.stream_out_bytes = STREAM_OUT_MAX, .conn_out_bytes = CONN_OUT_MAX}};
+    static const struct conn_opts lean = {.lean = true};
     int64_t now = loop_now_ms(w->env->loop);
     *c = (struct wl_conn){.w = w, .number = m->conn, .busy_ms = now, .born_ms = now};
-    if (!conn_adopt(w->env->loop, fd, NULL, NULL, &CONN_OPS, c, &c->conn, &err)) {
+    if (!conn_adopt(w->env->loop, fd, NULL, &lean, &CONN_OPS, c, &c->conn, &err)) {
         log_warn("connection not taken", LOG_ERR(&err));
         free(c);
         return;
@@ -691,6 +693,9 @@ static void sweep(void *owner)
         if (c->blocked)
             pump_soon(c);
     }
+    if (w->trim) /* what a burst of answers has left in pieces */
+        malloc_trim(0);
+    w->trim = false;
     timer_start(&w->sweep, w->env->loop, SWEEP_MS, sweep, w);
 }
 

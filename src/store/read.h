@@ -25,6 +25,7 @@ typedef bool store_task_fn(void *arg, const struct store_task *row);
 typedef bool store_hold_fn(void *arg, const struct store_hold *row);
 typedef bool store_pin_fn(void *arg, const struct store_pin *row);
 typedef bool store_operator_fn(void *arg, const struct store_operator *row);
+typedef bool store_revoked_fn(void *arg, const struct store_revoked *row);
 typedef bool store_agent_fn(void *arg, const struct store_agent *row);
 typedef bool store_open_call_fn(void *arg, const struct store_open_call *row);
 typedef bool store_checkpoint_fn(void *arg, const struct store_checkpoint *row);
@@ -53,6 +54,9 @@ MUST_USE bool store_read_operators(struct store_view *v, store_operator_fn *each
                                    struct err *err);
 MUST_USE bool store_read_agents(struct store_view *v, store_agent_fn *each, void *arg,
                                 struct err *err);
+/* By time. */
+MUST_USE bool store_read_revoked(struct store_view *v, store_revoked_fn *each, void *arg,
+                                 struct err *err);
 MUST_USE bool store_read_open_calls(struct store_view *v, store_open_call_fn *each, void *arg,
                                     struct err *err);
 MUST_USE bool store_read_payload(struct store_view *v, struct arena *a, str call,

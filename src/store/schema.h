@@ -127,6 +127,13 @@ struct store_receipt {
     str body; /* JSON (docs/formats/receipt.md); empty while open */
 };
 
+/* An identity declared dead (identity/revoked.h); kind: id | certificate | serial | key. */
+struct store_revoked {
+    str kind, name;
+    int64_t at_ms, until_ms; /* until 0: no end */
+    str by, reason;
+};
+
 /* ---- steps ---- */
 
 enum store_stmt {
@@ -176,6 +183,9 @@ enum store_stmt {
     STORE_RECEIPT_INSERT,
     STORE_RECEIPT_TASK,
     STORE_RECEIPT_END,
+    STORE_REVOKED_PUT, /* revoked identities */
+    STORE_REVOKED_DELETE,
+    STORE_REVOKED_SWEEP,
     STORE_LEAF_INSERT, /* the writer's own, as the next */
     STORE_TREE_PUT,
     STORE_STMTS
@@ -283,3 +293,8 @@ void store_receipt_insert(struct store_txn *t, const struct store_receipt *row);
 void store_receipt_task(struct store_txn *t, str receipt, str task);
 /* Guard: it was open. */
 void store_receipt_end(struct store_txn *t, str receipt, str body);
+/* One of that kind and name is replaced. */
+void store_revoked_put(struct store_txn *t, const struct store_revoked *row);
+/* Guard: it was there. */
+void store_revoked_delete(struct store_txn *t, str kind, str name);
+void store_revoked_sweep(struct store_txn *t, int64_t now_ms); /* what is past its end */

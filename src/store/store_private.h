@@ -12,14 +12,15 @@
 
 #define STORE_FILE "ambit.db"
 enum {
-    STORE_SCHEMA_VERSION = 4,
+    STORE_SCHEMA_VERSION = 5,
     STORE_APPLICATION_ID = 0x416d6274, /* "Ambt": the file says whose it is */
 };
 extern const char *const STORE_SQL[STORE_STMTS]; /* by enum store_stmt; NULL for NONE */
 extern const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION]; /* [n] leads from n to n + 1 */
 
-extern const char STORE_PEOPLE_TABLES[]; /* store_people.c */
-extern const char STORE_REVOKE_TABLES[]; /* store_revoke.c */
+extern const char STORE_PEOPLE_TABLES[];   /* store_people.c */
+extern const char STORE_REVOKE_TABLES[];   /* store_revoke.c */
+extern const char STORE_IDENTITY_TABLES[]; /* store_identity.c */
 
 /* ---- the file (store_file.c) ---- */
 

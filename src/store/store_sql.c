@@ -87,8 +87,8 @@ static const char V3[] =
     "  name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL CHECK(state IN ('active', 'suspended')),"
     "  changed_by TEXT NOT NULL, reason TEXT, at_ms INTEGER NOT NULL) STRICT;";
 
-const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {V1, STORE_PEOPLE_TABLES, V3,
-                                                            STORE_REVOKE_TABLES};
+const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {
+    V1, STORE_PEOPLE_TABLES, V3, STORE_REVOKE_TABLES, STORE_IDENTITY_TABLES};
 
 const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms,"
@@ -192,6 +192,13 @@ const char *const STORE_SQL[STORE_STMTS] = {
                            " ON CONFLICT(task, receipt) DO NOTHING",
     [STORE_RECEIPT_END] = "UPDATE receipt SET state = 'ended', body = ?2"
                           " WHERE id = ?1 AND state = 'open'",
+
+    /* revoked identities */
+    [STORE_REVOKED_PUT] = "INSERT INTO revoked(kind, name, at_ms, until_ms, by, reason)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(kind, name) DO UPDATE SET"
+                          " at_ms = ?3, until_ms = ?4, by = ?5, reason = ?6",
+    [STORE_REVOKED_DELETE] = "DELETE FROM revoked WHERE kind = ?1 AND name = ?2",
+    [STORE_REVOKED_SWEEP] = "DELETE FROM revoked WHERE until_ms > 0 AND until_ms <= ?1",
 
     [STORE_LEAF_INSERT] = "INSERT INTO leaf(idx, hash, body, call, task)"
                           " VALUES(?1, ?2, ?3, ?4, ?5)",

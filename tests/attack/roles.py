@@ -26,9 +26,9 @@ import struct
 import subprocess
 import time
 
-ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner"]
+ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner", "workload", "portal", "fetcher", "witness"]
 DIRECTORIES = {"store": 1, "keys": 2, "secrets": 3}
-LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5}
+LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5, "workload": 6}
 
 # B: u8, I: u32, q: i64, s: string with a u32 before it
 PROOF = [("kind", "B"), ("listener", "I"), ("conn", "q"), ("token", "s"), ("task", "s"), ("cert", "s"), ("session", "s"),
@@ -76,6 +76,17 @@ MESSAGES = {
     "NOT_SIGNED": (75, TEXT),
     "SECRETS_CHANGED": (76, []),
     "STOP_CHILD": (80, [("task", "s")]),
+    "WORKLOAD_CONN": (100, [("conn", "q"), ("spiffe_id", "s")]),
+    "WORKLOAD_END": (101, [("conn", "q")]),
+    "WORKLOAD_BUNDLES": (102, [("bundles", "s"), ("refresh_s", "q")]),
+    "WORKLOAD_GIVEN": (103, [("svid", "s"), ("not_after_s", "q")]),
+    "WORKLOAD_REFUSED": (104, [("kind", "B"), ("text", "s")]),
+    "WORKLOAD_ASK": (105, [("conn", "q"), ("want", "B"), ("of", "s")]),
+    "WORKLOAD_CLOSED": (106, [("conn", "q")]),
+    "LOOK": (107, [("sha256", "B")]),
+    "LOOKED": (108, [("path", "s"), ("sha256", "s"), ("why", "s")]),
+    "PEOPLE_ASK": (130, [("session", "s"), ("line", "s")]),
+    "PEOPLE_ANSWER": (131, TEXT),
     "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),
     "OAUTH_ANSWER": (121, [("status", "I"), ("body", "s"), ("fields", "s")]),
     "SIGN_JWT": (90, [("kind", "B"), ("claims", "s")]),
@@ -346,8 +357,8 @@ class Roles:
                      keeper_key=self.keeper_key if role in ("core", "keeper") else b"",
                      runner_key=self.runner_key if role in ("core", "runner") else b"")
         for kind, owner, path in (("agent", "core", "agent.sock"), ("control", "core", "control.sock"),
-                                  ("runner", "runner", "run/runner.sock")):
-            if owner == role:
+                                  ("runner", "runner", "run/runner.sock"), ("workload", "core", "workload.sock")):
+            if owner == role and (kind != "workload" or "identity" in self.config):
                 with socket.socket(socket.AF_UNIX) as s:
                     s.bind(str(self.state / path))
                     s.listen()
@@ -377,11 +388,27 @@ class Roles:
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
 
-    def is_accused(self, edge, by, seconds=5.0):
-        """True once that role has accused this edge."""
+    def new_portal(self):
+        """core's channel to a new portal process, as after a restart."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(True)
+        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
+        theirs.close()
+        return Channel(ours)
+
+    def new_peer(self, role):
+        """Core's channel to a new process of this role, which we are."""
+        ours, theirs = socket.socketpair()
+        self.processes["core"].channel.send("PEER", role=ROLES.index(role), index=0, fd=theirs.fileno())
+        theirs.close()
+        return Channel(ours)
+
+    def is_accused(self, edge, by, seconds=5.0, role="edge"):
+        """True once that role has accused this edge, or whatever is of that role."""
         try:
             message = self.processes[by].channel.wait_for(
-                lambda m: m.type == "ACCUSE" and ROLES[m["role"]] == "edge" and m["index"] == edge.index, seconds)
+                lambda m: m.type == "ACCUSE" and ROLES[m["role"]] == role and (not edge or m["index"] == edge.index),
+                seconds)
         except AssertionError:
             return False
         return message is not None

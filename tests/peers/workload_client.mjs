@@ -3,6 +3,9 @@
 //   workload_client.mjs SOCKET call METHOD REQUEST [HEADER]   one answer, unary or the first of a stream
 //   workload_client.mjs SOCKET watch METHOD                   all answers of a stream, until it ends
 //   workload_client.mjs SOCKET many CHANNELS STREAMS          so many streams on so many connections, until stdin ends
+//   workload_client.mjs SOCKET tokens CALLS AUDIENCE          FetchJWTSVID so often, over one connection: {svid}
+//   workload_client.mjs SOCKET pushes CHANNELS                a stream on each of so many connections; {open}, then for
+//                                                             each push that reached all: {ms} from the first to the last
 //   workload_client.mjs SOCKET time CALLS                     FetchJWTSVID so often, one after the other
 //
 // HEADER is the value of workload.spiffe.io, "-" for none; default "true". Bytes are printed as base64.
@@ -73,6 +76,22 @@ async function many(channels, count) {
   await new Promise((done) => process.stdin.on('end', done).resume());
 }
 
+async function pushes(count) {
+  const seen = new Map(); // by certificate and bundle: how many have it, since when
+  for (let i = 0; i < count; i++) {
+    const client = (clients[i] = connect({ 'grpc.use_local_subchannel_pool': 1 }));
+    const stream = client.FetchX509SVID({}, metadata('true'));
+    stream.on('data', ({ svids: [s] }) => {
+      const what = s.x509_svid + s.bundle;
+      const known = seen.get(what) ?? { n: 0, first: performance.now() };
+      seen.set(what, known);
+      if (++known.n === count) say(seen.size === 1 ? { open: count } : { ms: performance.now() - known.first });
+    });
+    stream.on('error', failed);
+  }
+  await new Promise((done) => process.stdin.on('end', done).resume());
+}
+
 async function time(client, calls) {
   const took = [];
   for (let i = 0; i < calls; i++) {
@@ -86,12 +105,19 @@ async function time(client, calls) {
 }
 
 const clients = [];
-if (command === 'many') {
-  await many(Number(words[0]), Number(words[1]));
+if (command === 'many' || command === 'pushes') {
+  await (command === 'many' ? many(Number(words[0]), Number(words[1])) : pushes(Number(words[0])));
   process.exit(0);
 }
 const client = connect();
 if (command === 'call') await call(client, words[0], JSON.parse(words[1]), words[2] ?? 'true');
 else if (command === 'watch') await watch(client, words[0]);
+else if (command === 'tokens')
+  for (let i = 0; i < Number(words[0]); i++)
+    await new Promise((done) =>
+      client.FetchJWTSVID({ audience: [words[1]] }, metadata('true'), (e, answer) => {
+        e ? failed(e) : say({ svid: answer.svids[0].svid });
+        done();
+      }));
 else if (command === 'time') await time(client, Number(words[0]));
 client.close();

@@ -81,7 +81,7 @@ def edge(world):
 
 def served(world):
     go = world.honest.call(token=fresh_token(world), tool="help__note")
-    assert go and go.type == "GO", go
+    assert go and go.type == "GO", (go, world.log_text()[-1500:])
     secret = world.honest.release(go["voucher"])
     assert r.unpack_run(secret["values"]) == [b"help-key", KEYS["help-key"].encode()]
     world.honest.outcome(go["call"], r.OK)
@@ -142,6 +142,16 @@ def test_message_of_another_role_ends_the_edge(world, edge, to, name):
     if fd is not None:
         os.close(fd)
     ended(world, edge, to, channel)
+
+
+def test_certificate_for_a_listener_that_has_none_ends_the_edge(world):
+    """Only a listener with "bundle": "spiffe" has a certificate of the issuer, and its name is core's to say."""
+    for listener in (0, 1, 31, 32, 0xffffffff):
+        edge = world.new_edge()
+        edge.core.send("SVID_WANTED", id=1, listener=listener, spki=b"x" * 91)
+        ended(world, edge, "core", edge.core)
+        edge.close()
+    served(world)
 
 
 def test_unknown_types_end_the_edge(world):

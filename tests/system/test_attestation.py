@@ -199,6 +199,40 @@ def test_a_process_of_another_pid_namespace_that_is_not_seen_is_refused(house, l
         served.wait(20)
 
 
+def start_as(pid, start):
+    """Calls start() until the process that it starts has this number. In our own PID namespace the kernel lets root
+    say which number was given last."""
+    for _ in range(50):
+        pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        p = start()
+        if p.process.pid == pid:
+            return p
+        p.end()
+    pytest.skip("this machine does not let us choose a process number")
+
+
+def test_a_number_that_is_used_again_is_another_process(house, local, ambit_binary):
+    g = house(a={"launch": {"uid": 0}}, b={"select": {"uid": UID}})
+    launched = local(g, user=None, run=launcher(g, ambit_binary))
+    assert launched.is_agent()
+    pid = launched.process.pid
+    launched.end()
+    again = start_as(pid, lambda: local(g, user=None))
+    assert not again.is_agent()
+    again.end()
+    # An inherited socket of the one is not of the other, though the number is the same.
+    first = local(g)
+    assert first.is_agent()
+    pid = first.process.pid
+    first("orphan")
+    first.process.wait()
+    other = start_as(pid, lambda: local(g))
+    assert first("ask").get("status") != 200
+    assert other.is_agent()
+    instances = [json.loads(line)["instance"] for line in g.log.splitlines() if '"process attested"' in line]
+    assert len({i for i in instances if i.startswith(f"pid-{pid}-")}) == 2, instances
+
+
 def test_closed_connections_leave_nothing_behind(house, local):
     g = house(a={"select": {"uid": UID}})
     p = local(g)

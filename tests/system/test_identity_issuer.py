@@ -17,7 +17,7 @@ import pytest
 from cryptography import x509
 from jwcrypto import jwk, jws, jwt
 
-from harness import ROOT, free_port, stop_process, wait_until
+from harness import MODERN, ROOT, ControlError, Mcp, free_port, stop_process, wait_until
 from test_http_tls import Ca
 
 sys.path.insert(0, str(ROOT / "tests/attack"))
@@ -375,3 +375,123 @@ def test_another_trust_domain_does_not_begin_on_old_keys(gateway):
     g.start(ready=False)
     assert g.process.wait(20) != 0
     assert f"keys of trust domain {TD}" in g.log and "other.example" in g.log
+
+
+# --- revocation --------------------------------------------------------------------------------------------
+
+
+def records(g, type):
+    """The leaves of that type, as `ambit ledger` could show them to anybody with the folder."""
+    import sqlite3
+    with sqlite3.connect(f"file:{g.state}/store/ambit.db?mode=ro", uri=True) as db:
+        leaves = [json.loads(body) for body, in db.execute("SELECT body FROM leaf ORDER BY idx")]
+    return [leaf for leaf in leaves if leaf["type"] == type]
+
+
+@pytest.fixture
+def desk(gateway, hostile):
+    g = gateway(trustDomain=TD, mcpServers={"up": {"url": hostile.url, "operations": {"echo": {"effect": "read"}}}})
+    g.task = g.open_task(["up/echo"])
+    return g
+
+
+def test_revoked_identity_is_refused_at_the_next_request(desk):
+    g = desk
+    token = g.token(g.task)
+    client = Mcp(g.url, token)
+    assert client.call("up__echo", {"a": 1}).result["structuredContent"] == {"a": 1}
+    g.control("identity.revoke", kind="id", name=f"spiffe://{TD}/agent/desk", reason="stolen laptop")
+    reply = client.call("up__echo", {"a": 2})
+    assert "is revoked" in json.dumps(reply.message) and "ann" in json.dumps(reply.message)
+    shown = g.control("identity.show")
+    assert [(e["kind"], e["name"], e["by"], e["reason"]) for e in shown["revoked"]] == [
+        ("id", f"spiffe://{TD}/agent/desk", "ann", "stolen laptop")]
+    g.kill()
+    g.start()
+    assert "is revoked" in json.dumps(Mcp(g.url, token, MODERN).call("up__echo", {"a": 3}).message), "it holds over a restart"
+    g.control("identity.lift", kind="id", name=f"spiffe://{TD}/agent/desk")
+    assert Mcp(g.url, token).call("up__echo", {"a": 4}).result["structuredContent"] == {"a": 4}
+    assert [(e["state"], e["name"]) for e in records(g, "identity_change")] == [
+        ("revoked", f"spiffe://{TD}/agent/desk"), ("lifted", f"spiffe://{TD}/agent/desk")]
+    g.verify()
+
+
+def test_revoked_token_key_ends_its_tokens_at_once(desk):
+    g = desk
+    old = g.token(g.task)
+    assert Mcp(g.url, old).call("up__echo", {"a": 1}).result
+    time.sleep(0.1)
+    answer = g.control("identity.revoke", kind="task")
+    assert answer["old"] != answer["new"]
+    with pytest.raises(AssertionError):
+        Mcp(g.url, old).call("up__echo", {"a": 2}).result
+    new = g.token(g.task)
+    assert json.loads(jws.base64url_decode(new.split(".")[0]))["kid"] == answer["new"]
+    assert Mcp(g.url, new).call("up__echo", {"a": 3}).result["structuredContent"] == {"a": 3}
+    [record] = wait_until(lambda: records(g, "identity_change"), "the record")
+    assert (record["kind"], record["state"], record["before"], record["name"], record["by"]) == (
+        "task", "revoked", answer["old"], answer["new"], "ann")
+
+
+def test_revoked_ca_leaves_the_bundle_at_once(endpoints):
+    """The endpoint's own certificate was of that CA: it has a new one as soon as the bundle has changed."""
+    g = endpoints
+    before = json.loads(get(g.spiffe, insecure())[1])
+    answer = g.control("identity.revoke", kind="signer")
+    assert answer["sequence"] > before["spiffe_sequence"]
+
+    def renewed():
+        after = json.loads(get(g.spiffe, insecure())[1])
+        context = ssl.create_default_context(cadata=roots_of(after))
+        context.check_hostname = False
+        return json.loads(get(g.spiffe, context)[1])
+
+    after = wait_until(renewed, "a certificate of the new CA", 5)
+    roots = [{k["x"] for k in d["keys"] if k["use"] == "x509-svid"} for d in (before, after)]
+    assert not roots[0] & roots[1]
+    assert {k["x"] for k in before["keys"] if k["use"] == "jwt-svid"} <= {k["x"] for k in after["keys"]}
+
+
+def test_rotation_by_hand_keeps_the_old_key(endpoints):
+    g = endpoints
+    time.sleep(LEAD_S + 1)
+    before = json.loads(get(g.spiffe, insecure())[1])
+    answer = g.control("identity.rotate", kind="jwt")
+    after = wait_until(lambda: [d for d in [json.loads(get(g.spiffe, insecure())[1])]
+                                if d["spiffe_sequence"] == answer["sequence"]], "the new bundle")[0]
+    kids = [{k["kid"] for k in d["keys"] if k["use"] == "jwt-svid"} for d in (before, after)]
+    assert kids[0] < kids[1] and kids[1] - kids[0] == {answer["new"]}
+    with pytest.raises(ControlError, match="waits to be used"):
+        g.control("identity.rotate", kind="jwt")
+
+
+def test_only_administrators_touch_the_issuer(gateway):
+    g = gateway(trustDomain=TD, people={"oma": {"roles": ["owner", "auditor"]}})
+    g.add_operator("oma")
+    as_oma = ("--as", "oma", "--key", g.key_file("oma"))
+    assert g.cli("identity", "show", *as_oma).returncode == 0
+    for words in (("rotate", "jwt"), ("revoke", "root"), ("revoke", "id", DESK), ("revoke", "id", DESK, "--lift")):
+        done = g.cli("identity", *words, *as_oma, check=False)
+        assert done.returncode != 0 and "does not have the role" in done.stderr
+    assert not records(g, "identity_change")
+
+
+@pytest.mark.parametrize("params,why", [
+    ({"kind": "nonsense", "name": "x"}, "kind"), ({"kind": "id", "name": "desk"}, "SPIFFE|scheme|spiffe"),
+    ({"kind": "id"}, "name"), ({"kind": "certificate", "name": "ab"}, "64"), ({"kind": "serial", "name": "xyz"}, "hexa"),
+    ({"kind": "id", "name": DESK, "for": "soon"}, "duration"), ({"kind": "key", "name": "x", "reason": "r" * 501}, "500")])
+def test_what_cannot_be_revoked(desk, params, why):
+    with pytest.raises(ControlError, match=why):
+        desk.control("identity.revoke", params)
+    assert not records(desk, "identity_change")
+
+
+def test_command_line(desk):
+    g = desk
+    name = f"spiffe://{TD}/agent/clerk"
+    assert "trust domain t.example" in g.cli("identity", "show").stdout
+    assert "revoked" in g.cli("identity", "revoke", "id", name, "--reason", "gone", "--for", "2h").stdout
+    assert f"revoked  id {name}" in g.cli("identity", "show").stdout
+    assert "lifted" in g.cli("identity", "revoke", "id", name, "--lift").stdout
+    assert name not in g.cli("identity", "show").stdout
+    assert "the new key is" in g.cli("identity", "revoke", "jwt").stdout

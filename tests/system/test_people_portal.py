@@ -3,11 +3,13 @@
 import http.client
 import json
 import re
+import ssl
+import subprocess
 
 import pytest
 
 from browser import Browser
-from harness import Control, ControlError, free_port, wait_until
+from harness import ROOT, Control, ControlError, free_port, wait_until
 
 POLICY = """
 @id("agents-work")
@@ -311,3 +313,50 @@ def test_invite_needs_an_administrator(portal):
     refused = g.cli("person", "invite", "bob", "--as", "bob", "--key", g.key_file("bob"), check=False)
     assert refused.returncode != 0 and "role" in refused.stderr
     assert url.split("#")[1] not in g.log
+
+
+def test_signature_is_good_for_others_too(portal, browser, hostile, node):
+    """What was kept of an approval, checked by @simplewebauthn/server and nothing of ours."""
+    g = portal(mcpServers={"up": {"url": hostile.url, "operations": {"echo": {"effect": "write"}}}})
+    b = browser()
+    b.authenticator()
+    enrol(b, invite(g, "bob"))
+    hold = g.mcp(g.open_task(["up/echo"])).call("up__echo", {"a": 1}).hold
+    b.goto(f"{g.origin}/hold/{hold}")
+    b.click('button[data-decision="deny"]')
+    b.wait_for("document.getElementById('state').textContent === 'denied'", "the decision")
+    kept = json.loads(g.cli("hold", "evidence", hold, "--json").stdout)
+
+    def verified(evidence):
+        done = subprocess.run([node, "--no-warnings", ROOT / "tests/peers/verify_evidence.mjs"], cwd=ROOT, text=True,
+                              input=json.dumps(evidence), capture_output=True, check=True)
+        return json.loads(done.stdout)["verified"]
+
+    assert kept["evidence"][0]["statement"].endswith("\ndeny\n")
+    assert verified(kept)
+    kept["evidence"][0]["statement"] = kept["evidence"][0]["statement"].replace("deny", "approve")
+    assert not verified(kept)
+
+
+def test_over_tls(gateway, tmp_path):
+    """Beyond http: cookies that only this host can set, and Strict-Transport-Security."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    (tmp_path / "key.pem").chmod(0o600)
+    port = free_port()
+    gateway(portal={"listen": f"127.0.0.1:{port}", "cert": str(tmp_path / "cert.pem"), "key": str(tmp_path / "key.pem")})
+    context = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+
+    def page():
+        conn = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
+        try:
+            conn.request("GET", "/signin")
+            return Answer(conn.getresponse())
+        finally:
+            conn.close()
+
+    answer = wait_until(page, "the portal")
+    assert answer.status == 200 and "max-age" in answer.headers["Strict-Transport-Security"]
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-ambit-browser=") and "Secure" in cookie and "Path=/" in cookie and "Domain" not in cookie
