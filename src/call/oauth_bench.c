@@ -5,10 +5,20 @@
  *     oauth_bench [SECONDS for each, default 1] */
 #include "call/oauth_bed.h"
 
+#include <time.h>
+
 #define CC     "grant_type", "client_credentials"
 #define SPIFFE "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
 
 static int64_t run_us;
+
+/* CPU time: what else the machine does is not counted. */
+static int64_t cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
 
 static void report(const char *what, int64_t n, int64_t us)
 {
@@ -27,11 +37,11 @@ static void identify(struct bed *b, const char *what, struct proof p, struct key
         if (key)
             p.dpop = dpop_make(&b->arena, key, str_fmt(&b->arena, "i%lld", (long long)n), S("POST"),
                                S("https://gw.example/mcp"), p.token, nonce, now_ms / 1000);
-        at = clock_mono_us();
+        at = cpu_us();
         for (int64_t i = 0; i < times; i++)
             if (!gate_identify(&b->g, BED_EDGE, &p, now_ms, &who, &kind, &err))
                 fail_msg("%s", err.text);
-        spent += clock_mono_us() - at;
+        spent += cpu_us() - at;
         n += times;
     }
     report(what, n, spent);
@@ -46,9 +56,9 @@ static void issue(struct bed *b, const char *what, struct proof p, const char *c
             p.dpop = dpop_make(&b->arena, key, str_fmt(&b->arena, "t%lld", (long long)n), S("POST"),
                                S("https://gw.example/oauth/token"), (str){0}, nonce,
                                clock_wall_ms() / 1000);
-        at = clock_mono_us();
+        at = cpu_us();
         bed_ask(b, OAUTH_TOKEN, p, params);
-        spent += clock_mono_us() - at;
+        spent += cpu_us() - at;
         if (b->status != 200)
             fail_msg("%.*s", STR(b->body));
     }

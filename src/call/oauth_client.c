@@ -26,7 +26,7 @@ static bool by_assertion(struct oauth_request *r, str assertion)
         return oauth_error(r, "invalid_client",
                            "client_assertion_type must be " ASSERTION "jwt-spiffe or jwt-bearer");
     size_t n = audiences(r, aud);
-    if (!trust_prove_jwt(r->g->trust, r->a, assertion, aud, n, r->now_ms, &r->who, &err))
+    if (!oauth_prove(r, assertion, aud, n, &r->who, &err))
         return oauth_error(r, "invalid_client", "the client assertion proves no agent: %s",
                            err.text);
     if (svid && r->who.method != PROVEN_JWT_SVID)
@@ -37,7 +37,7 @@ static bool by_assertion(struct oauth_request *r, str assertion)
 static bool by_certificate(struct oauth_request *r)
 {
     struct err err;
-    if (!trust_prove_x509(r->g->trust, r->a, r->m->proof.chain, r->now_ms, &r->who, &err))
+    if (!oauth_prove(r, r->m->proof.chain, NULL, 0, &r->who, &err))
         return oauth_error(r, "invalid_client", "the client certificate proves no agent: %s",
                            err.text);
     if (!str_eq_secret(hash_str(&r->who.cert), r->m->proof.cert))
@@ -127,7 +127,7 @@ static bool by_shown_certificate(struct oauth_request *r)
     struct proven shown;
     struct err err;
     if (r->who.method != PROVEN_X509_SVID && !r->listener->client_ca_file.n) {
-        if (!trust_prove_x509(r->g->trust, r->a, r->m->proof.chain, r->now_ms, &shown, &err))
+        if (!oauth_prove(r, r->m->proof.chain, NULL, 0, &shown, &err))
             return oauth_error(r, "invalid_client", "the client certificate proves no agent: %s",
                                err.text);
         if (!str_eq(shown.agent, r->who.agent))

@@ -29,6 +29,8 @@ void oauth_sweep(struct oauth *o, int64_t now_ms)
 {
     str jti;
     void *v;
+    if (o)
+        oauth_proofs_sweep(o, now_ms);
     for (size_t i = 0; o && map_next(&o->revoked, &i, &jti, &v);) {
         struct revoked_token *t = v;
         if (now_ms >= t->until_ms)
