@@ -32,6 +32,8 @@ have_pytest() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import pytest' 2
 
 have_jwcrypto() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import jwcrypto' 2>/dev/null; }
 
+have_venv() { [ -x /usr/bin/python3 ] && /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
 have_node() { # MAJOR
 	have_command node && have_command npm && [ "$(node -p 'parseInt(process.versions.node)')" -ge "$1" ]
 }
@@ -86,6 +88,7 @@ want_test() {
 	want clang-runtime have_clang_runtime
 	want python3-pytest have_pytest
 	want python3-jwcrypto have_jwcrypto
+	want python3-venv have_venv
 	want valgrind have_command valgrind
 	want strace have_command strace
 	want sqlite3 have_command sqlite3

@@ -1,4 +1,4 @@
-/* What a new hold is in the store and in the record. */
+/* What a new hold is in the store and in the record, and when it has been approved enough. */
 #include "call/request.h"
 
 void gate_add_hold(struct gate *g, struct store_txn *txn, const struct hold *h,
@@ -35,4 +35,37 @@ void gate_add_hold(struct gate *g, struct store_txn *txn, const struct hold *h,
                                     h->args};
     store_payload_insert(txn, STORE_MUST, &payload);
     store_leaf(txn, record_hold_open(&g->scratch, &r), id_str(&h->call), id_str(&h->task));
+}
+
+bool gate_weigh_approvals(struct gate *g, const struct hold *h, str person, int64_t now_ms,
+                          struct arena *a, enum decision *out, struct err *err)
+{
+    str operation = str_fmt(a, "%.*s/%.*s", STR(h->binding), STR(h->tool));
+    const struct task *t = tasks_find(&g->tasks, id_str(&h->task));
+    const struct catalog_tool *tool = catalog_operation(&g->catalog, operation);
+    const json *args;
+    struct verdict v;
+    if (!t || !tool || !json_read(a, h->args, NULL, &args, err))
+        return err_denied(err, "the task or the tool of this call is gone");
+    struct hold so_far = *h; /* a copy to ask with; it is in no list */
+    so_far.approver = person;
+    if (so_far.approvers_n < HOLD_APPROVERS_MAX)
+        so_far.approvers[so_far.approvers_n++] = person;
+    struct policy_call call = {.conf = g->conf,
+                               .task = t,
+                               .tool = tool,
+                               .args = args,
+                               .approval = &so_far,
+                               .now_ms = now_ms};
+    if (!policy_decide(g->policy, &call, a, &v, err))
+        return false;
+    *out = v.decision;
+    if (v.decision != DECISION_DENY)
+        return true;
+    so_far.approvers_n = HOLD_APPROVERS_MAX;
+    if (!policy_decide(g->policy, &call, a, &v, err))
+        return false;
+    if (v.decision == DECISION_ALLOW)
+        *out = DECISION_HOLD;
+    return true;
 }

@@ -305,6 +305,16 @@ static bool known_serves(struct gate *g, const struct known_token *k, const stru
     return p->kind == PROOF_TOKEN || err_denied(err, "the token is not bound to a key: not DPoP");
 }
 
+/* Where the token's holder is, as its edge says: enough to be told of one identity at two places.
+ */
+static void note_places(struct gate *g, const struct task *t, const struct proof *p, int64_t now_ms)
+{
+    ARENA_SCOPE struct arena a = {0};
+    gate_seen(g, t->agent, PLACE_ADDRESS, p->peer, now_ms);
+    if (p->cert.n)
+        gate_seen(g, t->agent, PLACE_CERTIFICATE, base64url_dup(&a, p->cert), now_ms);
+}
+
 static struct task *by_token(struct gate *g, const struct proof *p, int64_t now_ms,
                              struct caller *out, struct err *err)
 {
@@ -321,6 +331,8 @@ static struct task *by_token(struct gate *g, const struct proof *p, int64_t now_
         err_denied(err, "the token's task is not known any more; ask its owner for a new one");
     else if (!check_bearer(g, k, t, p, err))
         t = NULL;
+    if (t)
+        note_places(g, t, p, now_ms);
     out->narrowed = k->narrowed;
     out->operations = k->narrow;
     out->operations_n = k->narrow_n;

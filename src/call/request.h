@@ -58,6 +58,13 @@ void gate_add_consent(struct gate *g, struct store_txn *txn, const struct hold *
 /* And to memory, once it is durable. */
 void gate_consented(struct gate *g, struct hold *h, bool consent, int64_t now_ms);
 
+/* ---- several approvals of one call ---- */
+/* How it stands if this person approves a held call too: DECISION_ALLOW: that is enough; HOLD: more
+ * must approve (policies read context.approval.count); DENY: policies changed meanwhile, and no
+ * number would do. */
+MUST_USE bool gate_weigh_approvals(struct gate *g, const struct hold *h, str person, int64_t now_ms,
+                                   struct arena *a, enum decision *out, struct err *err);
+
 /* ---- for the spine ---- */
 /* The steps and leaf of a new hold. */
 void gate_add_hold(struct gate *g, struct store_txn *txn, const struct hold *h,

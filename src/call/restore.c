@@ -92,6 +92,17 @@ static void end_uncarried(struct gate *g)
     }
 }
 
+static void read_approvers(struct hold *h, str text)
+{
+    const json *list, *name;
+    struct err err;
+    if (!json_read(&h->arena, text, NULL, &list, &err))
+        return;
+    for (struct json_iter it = json_iter(list);
+         h->approvers_n < HOLD_APPROVERS_MAX && json_next(&it, NULL, &name);)
+        h->approvers[h->approvers_n++] = json_str(name);
+}
+
 static bool each_hold(void *arg, const struct store_hold *row)
 {
     struct restoring *r = arg;
@@ -119,6 +130,7 @@ static bool each_hold(void *arg, const struct store_hold *row)
     h->policies = str_dup(&h->arena, row->policies);
     h->approver = str_dup(&h->arena, row->approver);
     h->state = hold_state_parse(row->state);
+    read_approvers(h, row->approvers);
     h->created_ms = row->created_ms;
     h->expires_ms = row->expires_ms;
     h->decided_ms = row->decided_ms;

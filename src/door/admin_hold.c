@@ -102,7 +102,8 @@ struct deciding {
     char hold[ID_SIZE];
     const struct conf_person *person;
     bool approve;
-    str method; /* a literal */
+    bool counted; /* one of several approvals; more must come */
+    str method;   /* a literal */
     struct passkey_use use;
     int64_t now_ms;
 };
@@ -114,17 +115,21 @@ static void on_decided(void *arg, const struct store_result *res)
     if (res->outcome == STORE_COMMITTED && h) {
         struct buf b = {0};
         struct jw w = jw(&b);
-        h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
+        if (!d->counted)
+            h->state = d->approve ? HOLD_APPROVED : HOLD_DENIED;
+        if (d->approve && h->approvers_n < HOLD_APPROVERS_MAX)
+            h->approvers[h->approvers_n++] = d->person->name;
         h->approver = d->person->name;
         h->method = d->method;
         passkey_used(&d->later->ad->g->people, &d->use, d->now_ms);
-        h->decided_ms = d->now_ms;
+        h->decided_ms = d->counted ? 0 : d->now_ms;
         if (gate_hold_is_request(h))
             gate_consented(d->later->ad->g, h, d->approve, d->now_ms);
         jw_obj(&w);
         jw_kstr(&w, S("hold"), str_z(d->hold));
         jw_kstr(&w, S("state"), hold_state_name(h->state));
         jw_kstr(&w, S("by"), d->person->name);
+        jw_ki64(&w, S("approvals"), (int64_t)h->approvers_n);
         jw_end_obj(&w);
         later_text(d->later, buf_str(&b));
         buf_fini(&b);
@@ -184,13 +189,61 @@ static bool may_decide(struct request *r, const struct hold *h, struct verdict *
     return false;
 }
 
+/* Is this approval enough? A denial, and a consent, always are. */
+static bool weigh(struct request *r, const struct hold *h, bool approve, enum decision *out,
+                  struct err *err)
+{
+    *out = DECISION_ALLOW;
+    if (!approve || gate_hold_is_request(h))
+        return true;
+    if (hold_counts(h, r->peer->person->name))
+        return err_input(err, "%.*s has approved hold %s already; it takes somebody else",
+                         STR(r->peer->person->name), h->id.s);
+    return gate_weigh_approvals(r->g, h, r->peer->person->name, r->now_ms, r->a, out, err);
+}
+
+static str approvers_text(struct request *r, const struct hold *h, str one_more)
+{
+    struct buf b = {0};
+    struct jw w = jw(&b);
+    jw_arr(&w);
+    for (size_t i = 0; i < h->approvers_n; i++)
+        jw_str(&w, h->approvers[i]);
+    if (one_more.n)
+        jw_str(&w, one_more);
+    jw_end_arr(&w);
+    str s = str_dup(r->a, buf_str(&b));
+    buf_fini(&b);
+    return s;
+}
+
+/* The guard of the first step has the last word on who was first. */
+static void add_decision(struct request *r, struct store_txn *t, const struct hold *h, bool approve,
+                         bool counted)
+{
+    str name = r->peer->person->name, before = approvers_text(r, h, (str){0});
+    if (approve)
+        store_hold_count(t, id_str(&h->id), approvers_text(r, h, name), before, r->now_ms);
+    if (!counted)
+        store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), name,
+                          r->now_ms);
+}
+
+/* What was signed is kept under the hold; of one of several, under it and a number. */
+static str evidence_id(struct request *r, const struct hold *h, bool counted)
+{
+    return counted ? str_fmt(r->a, "%s#%zu", h->id.s, h->approvers_n + 1) : id_str(&h->id);
+}
+
 static void decide(struct request *r, bool approve)
 {
     struct err err;
     struct verdict v = {0};
     struct signed_decision signed_by = {0};
     struct hold *h = named_hold(r, &err);
-    if (!h || !may_decide(r, h, &v, &err) || !check_signature(r, h, approve, &signed_by, &err)) {
+    enum decision weight;
+    if (!h || !may_decide(r, h, &v, &err) || !weigh(r, h, approve, &weight, &err) ||
+        !check_signature(r, h, approve, &signed_by, &err)) {
         answer_error(r, &err);
         return;
     }
@@ -206,6 +259,7 @@ static void decide(struct request *r, bool approve)
     *d = (struct deciding){.later = later_new(r, NULL),
                            .person = r->peer->person,
                            .approve = approve,
+                           .counted = weight == DECISION_HOLD,
                            .method = signed_by.method,
                            .now_ms = r->now_ms};
     memcpy(d->hold, h->id.s, sizeof d->hold);
@@ -221,10 +275,11 @@ static void decide(struct request *r, bool approve)
                                   .assertion = signed_by.signature,
                                   .policy = gate_policy(r->g, &v),
                                   .reason = approve ? (str){0} : S("denied")};
+    if (weight == DECISION_HOLD)
+        rec.state = S("counted");
     struct store_txn *t = store_txn_new(r->g->store);
-    store_hold_decide(t, id_str(&h->id), approve ? S("approved") : S("denied"), rec.approver,
-                      r->now_ms);
-    decision_keep(r, t, id_str(&h->id), &signed_by);
+    add_decision(r, t, h, approve, d->counted);
+    decision_keep(r, t, evidence_id(r, h, d->counted), &signed_by);
     if (gate_hold_is_request(h))
         gate_add_consent(r->g, t, h, approve, rec.approver, r->now_ms);
     store_leaf(

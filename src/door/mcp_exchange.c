@@ -151,6 +151,15 @@ static void read_authorization(str value, struct proof *p)
     }
 }
 
+/* "127.0.0.1:50000" -> "127.0.0.1" */
+static str without_port(str address)
+{
+    size_t n = address.n;
+    while (n && address.p[n - 1] != ':')
+        n--;
+    return str_take(address, n ? n - 1 : address.n);
+}
+
 static struct proof proof_of(struct exchange *x)
 {
     struct http_request *r = x->http;
@@ -167,6 +176,7 @@ static struct proof proof_of(struct exchange *x)
         return p;
     }
     p.listener = (uint32_t)tag;
+    p.peer = without_port(conn_peer_text(http_client_conn(r->client)));
     if (peer && peer->has_cert)
         p.cert = str_of((const char *)peer->sha256, 32);
     if (!fields_single(&r->head.fields, S("DPoP"), &p.dpop, NULL, &err) || p.dpop.n > 4096)

@@ -129,6 +129,14 @@ bool hold_usable(const struct hold *h, const struct id *task, const struct hash 
     return true;
 }
 
+bool hold_counts(const struct hold *h, str person)
+{
+    for (size_t i = 0; i < h->approvers_n; i++)
+        if (str_eq(h->approvers[i], person))
+            return true;
+    return false;
+}
+
 void holds_sweep(struct holds *hs, int64_t now_ms, int64_t keep_from_ms)
 {
     LIST_EACH(&hs->all, it)

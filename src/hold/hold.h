@@ -72,5 +72,7 @@ enum hold_state hold_state_at(const struct hold *h, int64_t now_ms);
 /* May this approval be used for this call? err says why not, in words for the caller. */
 MUST_USE bool hold_usable(const struct hold *h, const struct id *task, const struct hash *digest,
                           int64_t now_ms, struct err *err);
+/* Has this person approved it already? */
+bool hold_counts(const struct hold *h, str person);
 /* Frees those that ended before keep_from_ms. */
 void holds_sweep(struct holds *hs, int64_t now_ms, int64_t keep_from_ms);

@@ -49,7 +49,7 @@ enum {
         STRF(t, proof.token, TOKEN_MAX), STRF(t, proof.task, ID_MAX), STRF(t, proof.cert, DIGEST), \
         STRF(t, proof.session, ID_MAX), STRF(t, proof.endpoint, NAME_MAX_BYTES),                   \
         STRF(t, proof.htm, HTM_MAX), STRF(t, proof.dpop, TEXT_MAX),                                \
-        STRF(t, proof.chain, CHAIN_MAX)
+        STRF(t, proof.chain, CHAIN_MAX), STRF(t, proof.peer, ID_MAX)
 
 static const struct pack_field F_SETUP[] = {U32(struct msg_setup, index),
                                             STRF(struct msg_setup, config_name, 0),

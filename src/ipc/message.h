@@ -166,6 +166,7 @@ struct proof {
     str htm;           /* method of the HTTP request; its address core knows by listener and path */
     str dpop;          /* the DPoP field, or empty */
     str chain;         /* client certificates, DER, leaf first; OAuth endpoints only */
+    str peer;          /* address of the other side, without its port (tokens) */
 };
 struct msg_call {
     struct proof proof;

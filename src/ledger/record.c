@@ -326,7 +326,8 @@ static str put_decision(struct buf *out, str type, const struct record_decision 
                        .method = r->method,
                        .digest = r->digest,
                        .assertion = r->assertion,
-                       .reason = r->reason};
+                       .reason = r->reason,
+                       .state = r->state};
     set_policy(&f, &r->policy);
     return put(out, type, r->time_ms, &f);
 }

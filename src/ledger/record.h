@@ -199,6 +199,7 @@ struct record_decision {
     struct record_policy
         policy; /* that let this person decide; optional when ids_n and digest are empty */
     str reason; /* of a denial; short code; optional */
+    str state;  /* "counted": one of several approvals that it takes; optional */
 };
 str record_approval(struct buf *out, const struct record_decision *r);
 str record_denial(struct buf *out, const struct record_decision *r);

@@ -231,7 +231,8 @@ static bool decide(const struct leaf *l, enum hold_state to)
         return false;
     if (!str_eq(h->digest, field(l, S("digest"))))
         return BAD(l, "it was given for another digest than the hold's");
-    h->state = to;
+    if (!str_eq(field(l, S("state")), S("counted")))
+        h->state = to;
     return true;
 }
 

@@ -53,7 +53,8 @@ struct store_hold {
     int64_t created_ms, expires_ms;
     str approver;
     int64_t decided_ms;
-    str policies; /* JSON array of the ids that held it */
+    str policies;  /* JSON array of the ids that held it */
+    str approvers; /* JSON array of those who approved so far, where it takes several */
 };
 
 /* A tool definition as it was reviewed. state: current | changed (hidden until reviewed). */
@@ -150,6 +151,7 @@ enum store_stmt {
     STORE_AGENT_PUT,
     STORE_HOLD_INSERT,
     STORE_HOLD_DECIDE,
+    STORE_HOLD_COUNT,
     STORE_HOLD_CONSUME,
     STORE_HOLD_EXPIRE,
     STORE_HOLD_CANCEL,
@@ -216,6 +218,8 @@ void store_task_child(struct store_txn *t, str parent, int64_t now_ms, int64_t c
 void store_hold_insert(struct store_txn *t, const struct store_hold *row);
 /* Guard: pending and not expired. state: approved | denied. */
 void store_hold_decide(struct store_txn *t, str id, str state, str approver, int64_t now_ms);
+/* Guard: pending, not expired, and the approvers are those of before; one more approved. */
+void store_hold_count(struct store_txn *t, str id, str approvers, str before, int64_t now_ms);
 /* Guard: approved, for this digest and task, not expired; becomes used. */
 void store_hold_consume(struct store_txn *t, str id, str task, str digest, int64_t now_ms);
 /* Guard: pending or approved, and past its time; becomes expired. */

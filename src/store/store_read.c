@@ -227,7 +227,7 @@ bool store_read_task(struct store_view *v, struct arena *a, str id, struct store
 
 #define HOLD_COLUMNS                                                                               \
     "SELECT id, task, call, binding, tool, digest, args, effect, state, created_ms, expires_ms,"   \
-    " approver, decided_ms, policies FROM hold "
+    " approver, decided_ms, policies, approvers FROM hold "
 
 static struct store_hold hold_of(sqlite3_stmt *st)
 {
@@ -244,7 +244,8 @@ static struct store_hold hold_of(sqlite3_stmt *st)
                                .expires_ms = number(st, 10),
                                .approver = text(st, 11),
                                .decided_ms = number(st, 12),
-                               .policies = text(st, 13)};
+                               .policies = text(st, 13),
+                               .approvers = text(st, 14)};
 }
 
 struct hold_walk {
@@ -272,7 +273,7 @@ static bool on_one_hold(void *ctx, sqlite3_stmt *st)
     struct store_hold *r = o->out;
     *r = hold_of(st);
     COPY_ALL(o->a, &r->id, &r->task, &r->call, &r->binding, &r->tool, &r->digest, &r->args,
-             &r->effect, &r->state, &r->approver, &r->policies);
+             &r->effect, &r->state, &r->approver, &r->policies, &r->approvers);
     o->found = true;
     return false;
 }

@@ -87,8 +87,11 @@ static const char V3[] =
     "  name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL CHECK(state IN ('active', 'suspended')),"
     "  changed_by TEXT NOT NULL, reason TEXT, at_ms INTEGER NOT NULL) STRICT;";
 
+/* Who approved a hold that takes more than one: a JSON array of names. */
+static const char V6[] = "ALTER TABLE hold ADD COLUMN approvers TEXT NOT NULL DEFAULT '[]';";
+
 const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {
-    V1, STORE_PEOPLE_TABLES, V3, STORE_REVOKE_TABLES, STORE_IDENTITY_TABLES};
+    V1, STORE_PEOPLE_TABLES, V3, STORE_REVOKE_TABLES, STORE_IDENTITY_TABLES, V6};
 
 const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms,"
@@ -130,6 +133,8 @@ const char *const STORE_SQL[STORE_STMTS] = {
                           " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', ?9, ?10, ?11)",
     [STORE_HOLD_DECIDE] = "UPDATE hold SET state = ?2, approver = ?3, decided_ms = ?4"
                           " WHERE id = ?1 AND state = 'pending' AND expires_ms > ?4",
+    [STORE_HOLD_COUNT] = "UPDATE hold SET approvers = ?2 WHERE id = ?1 AND state = 'pending'"
+                         " AND approvers = ?3 AND expires_ms > ?4",
     [STORE_HOLD_CONSUME] = "UPDATE hold SET state = 'used' WHERE id = ?1 AND state = 'approved'"
                            " AND task = ?2 AND digest = ?3 AND expires_ms > ?4",
     [STORE_HOLD_EXPIRE] = "UPDATE hold SET state = 'expired' WHERE id = ?1"

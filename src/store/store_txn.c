@@ -173,6 +173,12 @@ void store_hold_decide(struct store_txn *t, str id, str state, str approver, int
                STORE_STR(approver), STORE_I64(now_ms));
 }
 
+void store_hold_count(struct store_txn *t, str id, str approvers, str before, int64_t now_ms)
+{
+    store_step(t, STORE_MUST, STORE_HOLD_COUNT, STORE_STR(id), STORE_STR(approvers),
+               STORE_STR(before), STORE_I64(now_ms));
+}
+
 void store_hold_consume(struct store_txn *t, str id, str task, str digest, int64_t now_ms)
 {
     store_step(t, STORE_MUST, STORE_HOLD_CONSUME, STORE_STR(id), STORE_STR(task), STORE_STR(digest),

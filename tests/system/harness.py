@@ -162,10 +162,11 @@ class Mcp:
 
     Every request is one call of post(); a legacy client initializes itself at its first request."""
 
-    def __init__(self, url=None, token=None, era=LEGACY, unix=None, timeout=30, headers=None):
+    def __init__(self, url=None, token=None, era=LEGACY, unix=None, timeout=30, headers=None, source=None):
         self.url = urllib.parse.urlsplit(url or "http://localhost/mcp")
         self.token, self.era, self.unix, self.timeout = token, era, unix, timeout
         self.extra = headers or {}
+        self.source = source and (source, 0)
         self.session = None
         self.started = era == MODERN
         self.next_id = 0
@@ -173,7 +174,8 @@ class Mcp:
 
     def connection(self):
         if self.conn is None:
-            self.conn = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=self.timeout)
+            self.conn = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=self.timeout,
+                                                   source_address=self.source)
             if self.unix:
                 self.conn.sock = socket.socket(socket.AF_UNIX)
                 self.conn.sock.settimeout(self.timeout)

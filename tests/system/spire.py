@@ -25,6 +25,7 @@ server {{
   default_x509_svid_ttl = "{svid_ttl}"
   default_jwt_svid_ttl = "{svid_ttl}"
   jwt_issuer = "https://{domain}"
+  ca_key_type = "{key_type}"
   {federation}
 }}
 plugins {{
@@ -57,14 +58,14 @@ class Spire:
     """federation: the `federation` block of the server's configuration, as text. roots: a PEM file of the authorities of web
     servers that it trusts, in place of the system's."""
 
-    def __init__(self, folder, domain="spire.example", federation="", ca_ttl="24h", svid_ttl="5m", roots=None):
+    def __init__(self, folder, domain="spire.example", federation="", ca_ttl="24h", svid_ttl="5m", key_type="ec-p256", roots=None):
         self.folder, self.domain, self.programs = folder, domain, go_peer("spire")
         self.agent_socket, self.server, self.agent = folder / "agent.sock", None, None
         for name in ("server", "agent"):
             (folder / name).mkdir(parents=True, mode=0o700)
         folder.chmod(0o755)
         values = {"folder": folder, "domain": domain, "port": free_port(), "federation": federation, "ca_ttl": ca_ttl,
-                  "svid_ttl": svid_ttl}
+                  "svid_ttl": svid_ttl, "key_type": key_type}
         (folder / "server.conf").write_text(SERVER.format(**values))
         (folder / "agent.conf").write_text(AGENT.format(**values))
         self.env = {**os.environ, **({"SSL_CERT_FILE": str(roots), "SSL_CERT_DIR": "/nonexistent"} if roots else {})}
@@ -107,6 +108,13 @@ class Spire:
         """Its bundle in SPIFFE's form."""
         done = subprocess.run([self.programs / "spire-server", "bundle", "show", "-format", "spiffe", "-socketPath",
                                self.folder / "server.sock"], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def federated(self, domain):
+        """The bundle that it has of another trust domain."""
+        done = subprocess.run([self.programs / "spire-server", "bundle", "list", "-id", f"spiffe://{domain}", "-format", "spiffe",
+                               "-socketPath", self.folder / "server.sock"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     def set_bundle(self, domain, text):

@@ -123,6 +123,7 @@ def fetch_jwt(spire, audience):
     return wait_until(ask, "a JWT-SVID of SPIRE", seconds=40, pause=0.5)
 
 
+@pytest.mark.heavy
 def test_spire_by_its_workload_api(auth, spire):  # noqa: F811
     """The fetcher is a workload of SPIRE, and so learns the bundle that proves SPIRE's other workloads."""
     domain = spire.domain
@@ -143,6 +144,7 @@ def test_spire_by_its_workload_api(auth, spire):  # noqa: F811
     assert wait_state(a.g, "spire", lambda s: s["problem"])["state"] == "current"
 
 
+@pytest.mark.heavy
 def test_spire_by_its_bundle(auth, spire, tmp_path):  # noqa: F811
     """X.509-SVID and JWT-SVID of SPIRE against the bundle it prints; an entry that no rule names is nobody."""
     domain, path = spire.domain, tmp_path / "spire.json"
@@ -164,6 +166,7 @@ def test_spire_by_its_bundle(auth, spire, tmp_path):  # noqa: F811
     assert a.use(a.get_token(cert=cert, auth={}), cert=cert).status == 200
 
 
+@pytest.mark.heavy
 def test_spire_by_its_bundle_endpoint(gateway, tmp_path):
     """https_spiffe: the endpoint shows SPIRE's own SVID, checked first with the bundle in the file and then with what it
     said itself."""

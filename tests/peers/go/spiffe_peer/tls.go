@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/spiffebundle"
 	"github.com/spiffe/go-spiffe/v2/federation"
@@ -24,16 +25,28 @@ func open(ctx context.Context, addr string) (*workloadapi.X509Source, error) {
 	return workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr(addr)))
 }
 
+// who lets in exactly that SPIFFE ID or, where it has no path, its whole trust domain.
+func who(text string) (tlsconfig.Authorizer, error) {
+	id, err := spiffeid.FromString(text)
+	if err != nil {
+		return nil, err
+	}
+	if id.Path() == "" {
+		return tlsconfig.AuthorizeMemberOf(id.TrustDomain()), nil
+	}
+	return tlsconfig.AuthorizeID(id), nil
+}
+
 // dial's SERVER_ID is the SPIFFE ID that the server has to prove, or the PEM file of the web roots of its name.
-// A line of standard input is PATH [BODY-FILE [BEARER-TOKEN]].
+// A line of standard input is PATH [BODY-FILE [NAME:VALUE...]]; with a body it is a POST.
 func dial(ctx context.Context, words []string) error {
 	source, err := open(ctx, words[0])
 	if err != nil {
 		return err
 	}
 	var config *tls.Config
-	if id, err := spiffeid.FromString(words[1]); err == nil {
-		config = tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(id))
+	if server, err := who(words[1]); err == nil {
+		config = tlsconfig.MTLSClientConfig(source, source, server)
 	} else {
 		roots, err := rootsFrom(words[1])
 		if err != nil {
@@ -65,11 +78,10 @@ func request(config *tls.Config, base string, line []string) (fields, error) {
 			return nil, err
 		}
 		asked.Method, asked.Body = http.MethodPost, body
-		asked.Header.Set("Content-Type", "application/json")
-		asked.Header.Set("Accept", "application/json, text/event-stream")
 	}
-	if len(line) > 2 {
-		asked.Header.Set("Authorization", "Bearer "+line[2])
+	for _, field := range line[min(2, len(line)):] {
+		name, value, _ := strings.Cut(field, ":")
+		asked.Header.Add(name, strings.ReplaceAll(value, "+", " ")) // words of a line hold no blank
 	}
 	answered, err := client.Do(asked)
 	if err != nil {
@@ -88,7 +100,7 @@ func serve(ctx context.Context, words []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := spiffeid.FromString(words[1])
+	client, err := who(words[1])
 	if err != nil {
 		return err
 	}
@@ -98,7 +110,7 @@ func serve(ctx context.Context, words []string) error {
 	}
 	say(fields{"ready": true, "addr": listener.Addr().String()})
 	server := &http.Server{
-		TLSConfig: tlsconfig.MTLSServerConfig(source, source, tlsconfig.AuthorizeID(client)),
+		TLSConfig: tlsconfig.MTLSServerConfig(source, source, client),
 		Handler: http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 			id, err := x509svid.IDFromCert(in.TLS.PeerCertificates[0])
 			fmt.Fprintln(out, id, err)
