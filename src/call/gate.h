@@ -74,6 +74,7 @@ struct session {
 };
 
 /* A call between its release and its outcome. */
+enum txn_state { TXN_NONE = 0, TXN_ASKED, TXN_SIGNED, TXN_FAILED };
 struct live_call {
     struct id id;
     struct task *task;
@@ -85,6 +86,9 @@ struct live_call {
     uint8_t outcome; /* enum outcome, once it has one */
     struct task_cost cost;
     str binding, tool, effect;
+    enum txn_state txn_state; /* txn.c */
+    bool txn_waits;           /* recorded, and not yet signed */
+    str txn, txn_args;
     int64_t recorded_us, give_up_ms;
     struct arena arena;
 };

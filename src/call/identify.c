@@ -17,8 +17,8 @@ struct known_token {
     bool has_cert, has_jkt;
     uint8_t cert[HASH_LEN];
     struct key_id jkt;
-    str jti, aud;  /* in text[] */
-    bool narrowed; /* to fewer operations than the task has */
+    str jti, aud, client; /* in text[] */
+    bool narrowed;        /* to fewer operations than the task has */
     size_t narrow_n;
     str *narrow; /* sorted; its own memory, and text[] */
     char text[];
@@ -138,7 +138,7 @@ static str keep(char **at, str s)
 /* All strings of the token in one piece of memory. */
 static struct known_token *known_copy(const struct known_token *k)
 {
-    size_t n = k->jti.n + k->aud.n;
+    size_t n = k->jti.n + k->aud.n + k->client.n;
     for (size_t i = 0; i < k->narrow_n; i++)
         n += k->narrow[i].n;
     struct known_token *c = malloc(sizeof *c + n);
@@ -148,6 +148,7 @@ static struct known_token *known_copy(const struct known_token *k)
     char *at = c->text;
     c->jti = keep(&at, k->jti);
     c->aud = keep(&at, k->aud);
+    c->client = keep(&at, k->client);
     for (size_t i = 0; i < k->narrow_n; i++)
         c->narrow[i] = keep(&at, k->narrow[i]);
     return c;
@@ -164,7 +165,8 @@ static bool read_token(struct gate *g, struct arena *a, str token, int64_t now_m
     if (!jwt_verify(a, token, &g->token_keys, &want, jwt, err))
         return false;
     str task = json_get_str(jwt->task, S("id"));
-    *k = (struct known_token){.exp_ms = jwt->exp_s * 1000, .jti = jwt->jti, .aud = jwt->aud};
+    *k = (struct known_token){
+        .exp_ms = jwt->exp_s * 1000, .jti = jwt->jti, .aud = jwt->aud, .client = jwt->client_id};
     if (!id_is_valid(task, 't'))
         return err_input(err, "the token names no task");
     memcpy(k->task.s, task.p, ID_LEN);
@@ -290,6 +292,8 @@ static bool known_serves(struct gate *g, const struct known_token *k, const stru
         return err_denied(err, "the token has expired; get a new one with `ambit task token`");
     if (p->listener >= g->conf->listeners_n)
         return err_denied(err, "no such listener");
+    if (!revoked_is_empty(&g->revoked) && !revoked_check_id(&g->revoked, k->client, now_ms, err))
+        return false; /* the instance that got it */
     if (!is_resource(k->aud, g->conf->listeners[p->listener].url, p->endpoint) &&
         !is_resource(k->aud, g->conf->issuer, p->endpoint))
         return err_denied(err, "the token is for another resource than this endpoint");

@@ -24,6 +24,7 @@ void oauth_free(struct oauth *o)
         return;
     replay_free(o->replay);
     oauth_revoked_fini(o);
+    oauth_proofs_fini(o);
     free(o);
 }
 

@@ -26,7 +26,7 @@ static bool by_assertion(struct oauth_request *r, str assertion)
         return oauth_error(r, "invalid_client",
                            "client_assertion_type must be " ASSERTION "jwt-spiffe or jwt-bearer");
     size_t n = audiences(r, aud);
-    if (!trust_prove_jwt(r->g->trust, r->a, assertion, aud, n, r->now_ms, &r->who, &err))
+    if (!oauth_prove(r, assertion, aud, n, &r->who, &err))
         return oauth_error(r, "invalid_client", "the client assertion proves no agent: %s",
                            err.text);
     if (svid && r->who.method != PROVEN_JWT_SVID)
@@ -37,7 +37,7 @@ static bool by_assertion(struct oauth_request *r, str assertion)
 static bool by_certificate(struct oauth_request *r)
 {
     struct err err;
-    if (!trust_prove_x509(r->g->trust, r->a, r->m->proof.chain, r->now_ms, &r->who, &err))
+    if (!oauth_prove(r, r->m->proof.chain, NULL, 0, &r->who, &err))
         return oauth_error(r, "invalid_client", "the client certificate proves no agent: %s",
                            err.text);
     if (!str_eq_secret(hash_str(&r->who.cert), r->m->proof.cert))
@@ -67,12 +67,34 @@ static bool prove(struct oauth_request *r)
                        "show a client certificate (X.509-SVID) or a client_assertion");
 }
 
+/* Declared dead before its time, by whichever name it has. */
+static bool is_revoked(const struct oauth_request *r, struct err *err)
+{
+    const struct revoked *dead = &r->g->revoked;
+    char hex[HASH_HEX_SIZE];
+    struct hash shown;
+    if (revoked_is_empty(dead))
+        return false;
+    if (!revoked_check_id(dead, r->who.spiffe_id, r->now_ms, err))
+        return true;
+    if (str_starts(r->who.subject, S("spiffe://")) &&
+        !revoked_check_id(dead, r->who.subject, r->now_ms, err))
+        return true;
+    if (r->m->proof.cert.n != HASH_LEN)
+        return false;
+    memcpy(shown.b, r->m->proof.cert.p, HASH_LEN);
+    return !revoked_check(dead, REVOKED_CERTIFICATE, hash_hex(&shown, hex), r->now_ms, err);
+}
+
 bool oauth_client(struct oauth_request *r)
 {
+    struct err err;
     if (!prove(r))
         return false;
     if (!is_called(r, oauth_param(r, S("client_id"))))
         return oauth_error(r, "invalid_client", "client_id is not who the proof says it is");
+    if (is_revoked(r, &err))
+        return oauth_error(r, "invalid_client", "%s", err.text);
     r->agent = conf_agent(r->g->conf, r->who.agent);
     if (!r->agent)
         return oauth_error(r, "invalid_client", "there is no such agent");
@@ -105,7 +127,7 @@ static bool by_shown_certificate(struct oauth_request *r)
     struct proven shown;
     struct err err;
     if (r->who.method != PROVEN_X509_SVID && !r->listener->client_ca_file.n) {
-        if (!trust_prove_x509(r->g->trust, r->a, r->m->proof.chain, r->now_ms, &shown, &err))
+        if (!oauth_prove(r, r->m->proof.chain, NULL, 0, &shown, &err))
             return oauth_error(r, "invalid_client", "the client certificate proves no agent: %s",
                                err.text);
         if (!str_eq(shown.agent, r->who.agent))

@@ -42,7 +42,9 @@ void oauth_introspect(struct oauth_request *r)
     }
     jw_obj(&w);
     if (gate_token_read(r->g, r->a, token, r->now_ms, &t, &err) && may_ask(r, &t) &&
-        agents_may_all(&r->g->agents, t.task, &err) && task_is_live(t.task, r->now_ms, &err))
+        agents_may_all(&r->g->agents, t.task, &err) &&
+        gate_check_revoked(r->g, t.task, (str){0}, (str){0}, r->now_ms, &err) &&
+        task_is_live(t.task, r->now_ms, &err))
         write_active(&w, &t);
     else
         jw_kbool(&w, S("active"), false);

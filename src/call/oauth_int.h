@@ -6,6 +6,7 @@
 struct oauth {
     struct replay *replay;
     struct dpop_nonces nonces;
+    struct map proofs;  /* digest -> struct kept_proof (oauth_proofs.c) */
     struct map revoked; /* jti -> struct revoked_token (oauth_revoked.c) */
 };
 
@@ -42,6 +43,13 @@ bool oauth_client(struct oauth_request *r);
 /* What the token will be bound to: r->has_jkt and r->jkt, or r->cert, or nothing where that may be.
  * Uses up the DPoP proof. False: answered. */
 bool oauth_binding(struct oauth_request *r);
+
+/* ---- oauth_proofs.c ---- */
+/* Which agent a proof shows: a token for one of n audiences, or (n 0) a chain of certificates. */
+MUST_USE bool oauth_prove(struct oauth_request *r, str token, const str *audiences, size_t n,
+                          struct proven *out, struct err *err);
+void oauth_proofs_sweep(struct oauth *o, int64_t now_ms);
+void oauth_proofs_fini(struct oauth *o);
 
 /* ---- oauth_token.c ---- */
 void oauth_token(struct oauth_request *r);

@@ -9,7 +9,7 @@
 static const str META = {"oauth.revoked", 13};
 
 /* For all, and for one agent, so that none can use up what the others need. */
-enum { REVOKED_TOKENS_MAX = 2048, REVOKED_PER_AGENT_MAX = 256 };
+enum { REVOKED_TOKENS_MAX = 2048, REVOKED_TOKENS_PER_AGENT_MAX = 256 };
 
 struct revoked_token {
     int64_t until_ms;
@@ -29,6 +29,8 @@ void oauth_sweep(struct oauth *o, int64_t now_ms)
 {
     str jti;
     void *v;
+    if (o)
+        oauth_proofs_sweep(o, now_ms);
     for (size_t i = 0; o && map_next(&o->revoked, &i, &jti, &v);) {
         struct revoked_token *t = v;
         if (now_ms >= t->until_ms)
@@ -78,7 +80,8 @@ bool oauth_revoked_add(struct gate *g, str jti, str agent, int64_t until_ms, int
     struct oauth *o = g->oauth;
     struct buf all = {0};
     oauth_sweep(o, now_ms);
-    if (map_count(&o->revoked) >= REVOKED_TOKENS_MAX || count_of(o, agent) >= REVOKED_PER_AGENT_MAX)
+    if (map_count(&o->revoked) >= REVOKED_TOKENS_MAX ||
+        count_of(o, agent) >= REVOKED_TOKENS_PER_AGENT_MAX)
         return err_limit(err, "too many tokens are being revoked; complete the task instead");
     put(o, jti, agent, until_ms);
     write_all(o, &all);

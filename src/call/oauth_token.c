@@ -49,7 +49,8 @@ bool oauth_may_hold(struct oauth_request *r, const struct task *t)
     struct err err;
     if (!t || !str_eq(t->agent, r->agent->name))
         return oauth_error(r, "invalid_grant", "agent %.*s has no such task", STR(r->agent->name));
-    if (!agents_may_all(&r->g->agents, t, &err))
+    if (!agents_may_all(&r->g->agents, t, &err) ||
+        !gate_check_revoked(r->g, t, (str){0}, r->m->proof.cert, r->now_ms, &err))
         return oauth_error(r, "access_denied", "%s", err.text);
     return task_is_live(t, r->now_ms, &err) || oauth_error(r, "invalid_grant", "%s", err.text);
 }

@@ -313,8 +313,41 @@ static void hold(struct work *w)
 
 /* ---- record and release ---- */
 
-static void release(struct gate *g, struct live_call *c, str args)
+/* As identify.c asks it of every request. */
+static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
 {
+    int64_t now_ms = clock_wall_ms();
+    return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
+           gate_check_revoked(g, t, (str){0}, (str){0}, now_ms, err) &&
+           task_is_live(t, now_ms, err);
+}
+
+/* Closed while the commit or the signature was under way: what is not out yet stays in. */
+static bool may_go(struct gate *g, struct live_call *c)
+{
+    struct err err;
+    if (!may_go_on(g, c->task, &err)) {
+        answer_refused(g, c->edge, c->request, &c->id, REFUSAL_DENIED,
+                       S("Refused: the task ended or its agent was suspended before the call was "
+                         "sent. Nothing was sent."),
+                       (str){0}, NULL);
+        live_settle(g, c, OUTCOME_NOT_SENT, "task_ended");
+        return false;
+    }
+    if (c->txn_state == TXN_FAILED) {
+        answer_refused(g, c->edge, c->request, &c->id, REFUSAL_UNAVAILABLE,
+                       S("The call's own token could not be signed. Nothing was sent. Try again."),
+                       (str){0}, NULL);
+        live_settle(g, c, OUTCOME_NOT_SENT, "not_signed");
+        return false;
+    }
+    return true;
+}
+
+void live_release(struct gate *g, struct live_call *c, str args)
+{
+    if (txn_must_wait(c, args) || !may_go(g, c))
+        return;
     struct vouchers v;
     int64_t now_ms = clock_wall_ms();
     const struct conf_binding *b = conf_binding(g->conf, c->binding);
@@ -325,7 +358,8 @@ static void release(struct gate *g, struct live_call *c, str args)
                         .tool = c->tool,
                         .voucher = str_of((const char *)v.keeper, v.keeper_n),
                         .run_voucher = str_of((const char *)v.runner, v.runner_n),
-                        .answer_wait_ms = b->answer_wait_ms};
+                        .answer_wait_ms = b->answer_wait_ms,
+                        .txn = c->txn};
     c->released = true;
     c->give_up_ms = now_ms + b->answer_wait_ms + 2 * CORE_WAIT_MS_MAX;
     if (g->out.to_edge(g->out.ctx, c->edge, MSG_GO, c->request, &go))
@@ -343,32 +377,15 @@ struct waiting {
     bool internal;
 };
 
-/* As identify.c asks it of every request. */
-static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
-{
-    int64_t now_ms = clock_wall_ms();
-    return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
-           gate_check_revoked(g, t, (str){0}, (str){0}, now_ms, err) &&
-           task_is_live(t, now_ms, err);
-}
-
 static void on_recorded(void *arg, const struct store_result *r)
 {
     struct waiting *w = arg;
     struct live_call *c = w->call;
-    struct err err;
-    if (r->outcome == STORE_COMMITTED && !may_go_on(w->g, c->task, &err)) {
-        /* Closed or suspended while the commit was under way: what is not out yet stays in. */
-        answer_refused(w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
-                       S("Refused: the task ended or its agent was suspended before the call was "
-                         "sent. Nothing was "
-                         "sent."),
-                       (str){0}, NULL);
-        live_settle(w->g, c, OUTCOME_NOT_SENT, "task_ended");
-    } else if (r->outcome == STORE_COMMITTED && w->internal) {
-        gate_run_internal(w->g, c, w->args);
+    if (r->outcome == STORE_COMMITTED && w->internal) {
+        if (may_go(w->g, c))
+            gate_run_internal(w->g, c, w->args);
     } else if (r->outcome == STORE_COMMITTED) {
-        release(w->g, c, w->args);
+        live_release(w->g, c, w->args);
     } else {
         str text =
             r->outcome == STORE_GUARDED
@@ -448,6 +465,8 @@ static void allow(struct work *w)
                             !w->tool->conf->durable_reads && !internal && !w->approval;
     task_debit(c->task, &c->cost);
     lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
+    if (w->tool->conf->txn)
+        txn_begin(g, c, w->m->args, w->caller.instance);
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);
@@ -455,7 +474,7 @@ static void allow(struct work *w)
     g->counts.allowed++;
     if (queued_is_enough) {
         gate_submit(g, t, NULL, NULL);
-        release(g, c, w->m->args);
+        live_release(g, c, w->m->args);
         return;
     }
     struct waiting *wait = calloc(1, sizeof *wait);

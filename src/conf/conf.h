@@ -202,6 +202,7 @@ struct conf_binding {
     /* both */
     struct conf_operation *operations;
     size_t operations_n;
+    bool txn;           /* HTTP: each call carries a transaction token */
     bool durable_reads; /* reads too wait for the commit of their intent */
     int64_t answer_wait_ms;
 };

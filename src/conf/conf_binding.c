@@ -4,9 +4,9 @@
 #include "conf/reader.h"
 
 static const char *const BINDING_MEMBERS[] = {
-    "type",       "command",  "args",    "env",          "cwd",        "url",
-    "headers",    "disabled", "era",     "ca",           "cert",       "key",
-    "operations", "sandbox",  "network", "durableReads", "answerWait", NULL};
+    "type",     "command",      "args",       "env",      "cwd", "url",        "headers",
+    "disabled", "era",          "ca",         "cert",     "key", "operations", "sandbox",
+    "network",  "durableReads", "answerWait", "identity", NULL};
 static const char *const OPERATION_MEMBERS[] = {"effect", "highImpact", "args",
                                                 "label",  "amount",     NULL};
 static const char *const SANDBOX_MEMBERS[] = {"read", "write", NULL};
@@ -163,6 +163,19 @@ static void read_transport(struct reader *r, struct at at, struct conf_binding *
         problem(r, era, "must be \"auto\", \"modern\" or \"legacy\"");
 }
 
+static void read_binding_identity(struct reader *r, struct at at, struct conf_binding *b)
+{
+    str text = at_str(r, at, (str){0});
+    b->txn = str_eq(text, S("txn"));
+    if (text.n && !b->txn)
+        problem(r, at, "must be \"txn\" (a transaction token with each call), or left out");
+    if (b->txn && b->kind != BINDING_HTTP)
+        problem(r, at, "only servers that are reached by \"url\" get transaction tokens");
+    for (size_t i = 0; b->txn && i < b->headers_n; i++)
+        if (str_eq_nocase(b->headers[i].name, S("Txn-Token")))
+            problem(r, at, "\"headers\" has a Txn-Token of its own");
+}
+
 void read_binding(struct reader *r, str name, struct at at, struct conf_binding *b)
 {
     b->name = str_dup(r->a, name);
@@ -190,6 +203,7 @@ void read_binding(struct reader *r, str name, struct at at, struct conf_binding 
     b->network = at_bool(r, at_member(r, at, "network"), false);
     b->durable_reads = at_bool(r, at_member(r, at, "durableReads"), false);
     b->answer_wait_ms = at_duration(r, at_member(r, at, "answerWait"), r->answer_wait_ms);
+    read_binding_identity(r, at_member(r, at, "identity"), b);
     read_operations(r, at_member(r, at, "operations"), b);
 }
 

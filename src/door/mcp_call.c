@@ -375,6 +375,7 @@ void call_go(struct exchange *x, const struct msg_go *m)
                           .wait_ms = m->answer_wait_ms,
                           .on_session = on_session,
                           .on_secret = on_secret,
+                          .txn = str_dup(&x->arena, m->txn),
                           .secrets = {.wipe = true, .max = 64 << 10}};
     if (stdio) {
         x->job.voucher = base64url_dup(&x->arena, m->voucher);

@@ -17,6 +17,7 @@ struct job {
     str principal;            /* the task's id, or "discover" */
     struct buf secrets;       /* run of secret name, value, as the keeper sent it; wiped */
     str voucher, run_voucher; /* stdio: what the runner wants to see */
+    str txn;                  /* HTTP: transaction token of the call, or empty */
     struct list waiting;      /* in a session's waiters */
     struct up_session *session;
     void (*on_session)(struct job *j, const struct err *err); /* err NULL: j->session is ready */

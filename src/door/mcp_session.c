@@ -20,7 +20,7 @@ static str secret_value(const struct job *j, str name)
 struct post *job_post(struct job *j, const struct mcp_out *out, const struct post_ops *ops,
                       void *owner, struct err *err)
 {
-    struct upstream_secret s[8];
+    struct upstream_secret s[9];
     size_t n = 0;
     const struct conf_binding *b = j->up->conf;
     struct post_request req = {.method = S("POST"),
@@ -40,6 +40,8 @@ struct post *job_post(struct job *j, const struct mcp_out *out, const struct pos
             if (b->headers[i].secret.n)
                 s[n++] = (struct upstream_secret){b->headers[i].name, b->headers[i].prefix,
                                                   secret_value(j, b->headers[i].secret)};
+        if (j->txn.n)
+            s[n++] = (struct upstream_secret){S("Txn-Token"), {0}, j->txn};
     }
     req.secrets_n = n;
     return upstream_post(j->up, &req, err);

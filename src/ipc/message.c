@@ -104,6 +104,7 @@ static const struct pack_field F_GO[] = {STRF(struct msg_go, call, ID_MAX),
                                          STRF(struct msg_go, voucher, VOUCHER_MAX),
                                          STRF(struct msg_go, run_voucher, VOUCHER_MAX),
                                          I64(struct msg_go, answer_wait_ms),
+                                         STRF(struct msg_go, txn, TOKEN_MAX),
                                          END};
 static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_MAX),
                                               U8(struct msg_refused, kind),

@@ -220,6 +220,7 @@ struct msg_go {
     str voucher;     /* for the keeper; empty: this binding needs no secret */
     str run_voucher; /* for the runner (stdio bindings) */
     int64_t answer_wait_ms;
+    str txn; /* transaction token for the server, or empty */
 };
 enum refusal_kind {
     REFUSAL_NONE = 0,

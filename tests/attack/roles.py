@@ -56,7 +56,7 @@ MESSAGES = {
     "CONN_CLOSED": (26, [("conn", "q")]),
     "METRICS": (27, []),
     "GO": (40, [("call", "s"), ("task", "s"), ("binding", "s"), ("tool", "s"), ("voucher", "s"), ("run_voucher", "s"),
-                ("answer_wait_ms", "q")]),
+                ("answer_wait_ms", "q"), ("txn", "s")]),
     "REFUSED": (41, [("call", "s"), ("kind", "B"), ("text", "s"), ("policies", "s"), ("hold", "s"),
                      ("expires_ms", "q"), ("auth_error", "s"), ("dpop_nonce", "s")]),
     "RESULT": (42, [("call", "s"), ("result", "s")]),

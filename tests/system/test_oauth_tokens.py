@@ -353,3 +353,45 @@ def test_an_agent_asks_for_a_task_and_waits(a):
     assert claims["sub"] == "ann" and claims["authorization_details"][0]["actions"] == ["up/big"]
     wider = json.dumps([{"type": "ambit_task", "purpose": "all", "operations": ["up/big"], "owner": "bob"}])
     assert ask({"grant_type": "client_credentials", "authorization_details": wider}).error == "invalid_authorization_details"
+
+
+# --- what servers behind the gateway get --------------------------------------------------------------------
+
+
+def test_servers_get_a_token_of_the_call_and_never_the_agents(auth):
+    a = auth()
+    a.g.stop()
+    a.g.config["mcpServers"]["up"]["identity"] = "txn"
+    a.g.write_config()
+    a.g.start()
+    task = a.g.open_task(["up/echo_headers"])
+    key = new_key()
+    token = a.get_token({"resource": f"{a.url}/mcp/up"}, key=key)
+    answers = a.run_ok(
+        {"do": "discover", "issuer": a.url},
+        step(a, "token", key="k", params={"resource": f"{a.url}/mcp/up"}, **{"as": "t"}),
+        *[{"do": "call", "url": f"{a.url}/mcp/up", "key": "k", "token": {"$": "t"}, "method": "tools/call",
+           "mcp": {"name": "echo_headers", "arguments": {"n": n}}, "headers": {"Mcp-Name": "echo_headers", "Txn-Token": "mine"}}
+          for n in (1, 2)])
+    seen = set()
+    for answer in answers[2:]:
+        headers = answer["body"]["result"]["structuredContent"]["headers"]
+        fields = {}
+        for name, value in headers:
+            fields.setdefault(name.lower(), []).append(value)
+        assert "authorization" not in fields and "dpop" not in fields
+        [txn] = fields["txn-token"]
+        assert not any(token in v or v == "mine" for values in fields.values() for v in values)
+        [claims] = a.run_ok({"do": "discover", "issuer": a.url},
+                            {"do": "jose", "token": txn, "typ": "txntoken+jwt", "audience": "ambit.local"})[1:]
+        c = claims["payload"]
+        assert c["sub"] == "ann" and c["scope"] == "up/echo_headers" and c["tctx"]["task"] == task
+        assert c["req_wl"] == "spiffe://ambit.local/agent/desk" and c["act"]["sub"] == c["req_wl"]
+        assert 0 < c["exp"] - c["iat"] <= 60
+        assert a.g.trace(c["txn"])["entries"], "the record has the call that the token names"
+        # It is no access token here, and nothing to exchange or to authenticate with.
+        assert a.use(txn, path="/mcp/up").status == 401
+        assert exchange(a, txn).status == 400
+        assert a.token({}, auth={"client_assertion_type": SPIFFE, "client_assertion": txn}).status == 401
+        seen.add(c["txn"])
+    assert len(seen) == 2
