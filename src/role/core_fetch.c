@@ -186,8 +186,10 @@ static bool take(struct core *c, struct core_source *s, str document)
         failed(c, s, str_z(err.text));
         return false;
     }
-    if (changed)
+    if (changed) {
         log_info("keys of an issuer", LOG_STR("issuer", s->conf->name));
+        core_bundle_changed(c);
+    }
     return true;
 }
 
@@ -256,8 +258,10 @@ static void on_file(struct core *c, struct core_source *s, const struct msg_fetc
     if (!m->error.n &&
         trust_take(c->gate.trust, s->conf->name, m->document, clock_wall_ms(), &changed, &err)) {
         s->failures = 0;
-        if (changed)
+        if (changed) {
             log_info("keys of an issuer, from its file", LOG_STR("issuer", s->conf->name));
+            core_bundle_changed(c);
+        }
         if (changed && !only)
             s->due_ms = 0; /* the endpoint can be checked now */
         return;

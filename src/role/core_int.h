@@ -94,8 +94,8 @@ MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err 
 MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
 
 /* core_identity.c: the own bundle, for edges and others */
-#define CORE_BUNDLE_PATH "/ambit/bundle"        /* of the SPIFFE ID of a bundle endpoint */
-void core_bundle_changed(struct core *c);       /* c->bundle is new: tells whoever must know */
+#define CORE_BUNDLE_PATH "/ambit/bundle"  /* of the SPIFFE ID of a bundle endpoint */
+void core_bundle_changed(struct core *c); /* a bundle is new, the own or another: tells others */
 void core_show_issuer(void *ctx, struct jw *w); /* members of `identity.show` */
 void core_identities_revoked(void *ctx);        /* the list has changed */
 void core_send_trust(struct core *c, struct chan *edge);

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/buf.h"
 #include "store/read.h"
 #include "store/store.h"
 
@@ -420,6 +421,42 @@ static void test_one_outcome(void **state)
     assert_int_equal(leaves(f), 1);
 }
 
+static bool on_revoked(void *arg, const struct store_revoked *row)
+{
+    struct buf *out = arg;
+    buf_printf(out, "%.*s %.*s %lld %lld %.*s %.*s;", STR(row->kind), STR(row->name),
+               (long long)row->at_ms, (long long)row->until_ms, STR(row->by), STR(row->reason));
+    return true;
+}
+
+/* Entries are replaced, deleted only once, and swept when they are over. */
+static void test_revoked(void **state)
+{
+    struct fix *f = *state;
+    struct buf out = {0};
+    struct store_revoked id = {S("id"), S("spiffe://td/a"), 5, 0, S("eve"), S("lost")};
+    struct store_revoked key = {S("key"), S("k1"), 6, 100, S("eve"), (str){0}};
+    struct store_txn *t = store_txn_new(f->s);
+    store_revoked_put(t, &id);
+    store_revoked_put(t, &key);
+    key.at_ms = 7;
+    store_revoked_put(t, &key);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    assert_true(store_read_revoked(store_view(f->s), on_revoked, &out, &f->err));
+    assert_true(str_eq(buf_str(&out), S("id spiffe://td/a 5 0 eve lost;key k1 7 100 eve ;")));
+    t = store_txn_new(f->s);
+    store_revoked_sweep(t, 100);
+    store_revoked_delete(t, id.kind, id.name);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    t = store_txn_new(f->s);
+    store_revoked_delete(t, id.kind, id.name);
+    assert_int_equal(run(f, t).outcome, STORE_GUARDED);
+    buf_clear(&out);
+    assert_true(store_read_revoked(store_view(f->s), on_revoked, &out, &f->err));
+    assert_int_equal(buf_len(&out), 0);
+    buf_fini(&out);
+}
+
 static void test_limits(void **state)
 {
     struct fix *f = *state;
@@ -696,6 +733,7 @@ int main(void)
         T(test_hold_is_used_once),
         T(test_one_outcome),
         T(test_limits),
+        T(test_revoked),
         T(test_wal_stays_short),
         T(test_second_gateway_refused),
         T(test_damaged_page_refused),
