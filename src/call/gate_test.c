@@ -107,17 +107,23 @@ static bool to_edge(void *ctx, uint32_t edge, enum message_type type, uint64_t i
     return true;
 }
 
-static void to_all(void *ctx, enum message_type type, const void *msg)
+static size_t cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX])
 {
     struct bed *b = ctx;
-    (void)msg;
-    b->heard.cuts += type == MSG_CUT;
+    (void)seq;
+    (void)task;
+    (void)out;
+    b->heard.cuts++;
+    return 0;
 }
 
-static void stop_children(void *ctx, str task)
+static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 {
     (void)ctx;
+    (void)seq;
     (void)task;
+    (void)at_once;
+    return false;
 }
 
 static void put_tool(struct bed *b, const char *definition)
@@ -156,7 +162,8 @@ static int setup(void **state)
     b->tree = ledger_tree_new();
     b->g.conf = &b->conf;
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){b, to_edge, to_all, stop_children};
+    b->g.out =
+        (struct gate_out){.ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children};
     open_store(b);
     holds_init(&b->g.holds);
     if (!policy_load(&b->conf, &b->g.policy, &report, &err))
@@ -472,7 +479,7 @@ static void test_close_overtakes_a_commit(void **state)
     gate_close_task(&b->g, t, TASK_REVOKED, S("stop"), S("ann"), NULL, NULL);
     store_flush(b->g.store);
     assert_int_equal(b->heard.type, MSG_REFUSED);
-    assert_non_null(strstr(b->heard.text, "ended before the call was sent"));
+    assert_non_null(strstr(b->heard.text, "before the call was sent"));
     assert_int_equal(b->g.counts.outcomes[OUTCOME_NOT_SENT], 1);
     assert_int_equal(map_count(&b->g.live), 0);
 }

@@ -1,5 +1,6 @@
 /* Who asks: a task token, or a connection whose peer the kernel has named, to a task. */
 #include "call/gate.h"
+#include "call/close.h"
 #include "call/oauth.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -209,18 +210,20 @@ static bool holder_stands(const struct gate *g, const struct known_token *k, int
            (!k->proven.n || revoked_check_id(&g->revoked, k->proven, now_ms, err));
 }
 
-void gate_tokens_cut_revoked(struct gate *g, int64_t now_ms)
+void gate_tokens_cut_revoked(struct gate *g, str by, int64_t now_ms)
 {
+    struct map tasks = {0};
     struct err err;
     str text;
     void *v;
     for (size_t i = 0; map_next(&g->tokens, &i, &text, &v);) {
-        const struct known_token *k = v;
-        if (holder_stands(g, k, now_ms, &err))
-            continue;
-        g->out.to_all_edges(g->out.ctx, MSG_CUT, &(struct msg_cut){id_str(&k->task)});
-        g->out.stop_children(g->out.ctx, id_str(&k->task));
+        struct known_token *k = v;
+        if (!holder_stands(g, k, now_ms, &err))
+            map_put(&tasks, id_str(&k->task), k);
     }
+    for (size_t i = 0; map_next(&tasks, &i, &text, &v);)
+        gate_cut_agent(g, text, S("the identity of one of its agents was revoked"), by);
+    map_fini(&tasks);
 }
 
 bool gate_token_read(struct gate *g, struct arena *a, str token, int64_t now_ms,
