@@ -1,6 +1,7 @@
 /* The spine for one tools/call: resolve, decide, record, release. Every path ends in exactly one
  * answer to the edge, and every path after identification leaves a record. */
 #include "call/gate_int.h"
+#include "call/lease.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "call/request.h"
@@ -342,15 +343,26 @@ struct waiting {
     bool internal;
 };
 
+/* As identify.c asks it of every request. */
+static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
+{
+    int64_t now_ms = clock_wall_ms();
+    return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
+           gate_check_revoked(g, t, (str){0}, (str){0}, now_ms, err) &&
+           task_is_live(t, now_ms, err);
+}
+
 static void on_recorded(void *arg, const struct store_result *r)
 {
     struct waiting *w = arg;
     struct live_call *c = w->call;
     struct err err;
-    if (r->outcome == STORE_COMMITTED && !task_is_live(c->task, clock_wall_ms(), &err)) {
-        /* Closed while the commit was under way: what is not out yet stays in. */
+    if (r->outcome == STORE_COMMITTED && !may_go_on(w->g, c->task, &err)) {
+        /* Closed or suspended while the commit was under way: what is not out yet stays in. */
         answer_refused(w->g, c->edge, c->request, &c->id, REFUSAL_DENIED,
-                       S("Refused: the task ended before the call was sent. Nothing was sent."),
+                       S("Refused: the task ended or its agent was suspended before the call was "
+                         "sent. Nothing was "
+                         "sent."),
                        (str){0}, NULL);
         live_settle(w->g, c, OUTCOME_NOT_SENT, "task_ended");
     } else if (r->outcome == STORE_COMMITTED && w->internal) {
@@ -435,6 +447,7 @@ static void allow(struct work *w)
     bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
                             !w->tool->conf->durable_reads && !internal && !w->approval;
     task_debit(c->task, &c->cost);
+    lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);

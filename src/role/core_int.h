@@ -1,6 +1,7 @@
 /* core_int: the core role's state, shared by its files and nobody else. */
 #pragma once
 #include "base/list.h"
+#include "call/close.h"
 #include "call/gate.h"
 #include "door/admin.h"
 #include "ledger/checkpoint.h"
@@ -9,7 +10,7 @@
 #include "net/timer.h"
 #include "role/role.h"
 
-enum { CORE_EDGES_MAX = 8 };
+enum { CORE_EDGES_MAX = GATE_EDGES_MAX };
 
 /* One life of one edge process. */
 struct core_edge {
@@ -153,3 +154,10 @@ MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str p
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);
 void core_status(void *ctx, struct jw *w);
+
+/* core_revoke.c: what a closing asks of the ends */
+size_t core_cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX]);
+bool core_stop_children(void *ctx, uint64_t seq, str task, bool at_once);
+void core_end_edge(void *ctx, uint32_t life, const char *why);
+void core_on_runner_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                            str payload);

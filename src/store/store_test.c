@@ -366,6 +366,100 @@ static bool count_hold(void *arg, const struct store_hold *row)
     return true;
 }
 
+/* ---- revocation ---- */
+
+struct seen_leases {
+    int n;
+    char states[64];
+};
+
+static bool see_lease(void *arg, const struct store_lease *row)
+{
+    struct seen_leases *s = arg;
+    s->n++;
+    snprintf(s->states + strlen(s->states), sizeof s->states - strlen(s->states), "%.*s ",
+             STR(row->state));
+    return true;
+}
+
+static void leases_are(struct fix *f, const char *task, const char *states)
+{
+    struct seen_leases s = {0};
+    assert_true(store_read_leases(store_view(f->s), str_z(task), see_lease, &s, &f->err));
+    assert_string_equal(s.states, states);
+}
+
+static void lease_step(struct fix *f, const char *task, const char *binding, const char *state)
+{
+    struct store_lease row = {
+        .task = str_z(task), .binding = str_z(binding), .state = str_z(state), .why = S("w")};
+    struct store_txn *t = txn(f);
+    if (state[0]) {
+        store_lease_end(t, &row);
+    } else {
+        row.holder = S("edge");
+        store_lease_open(t, &row);
+    }
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+}
+
+static void test_leases_go_one_way(void **state)
+{
+    struct fix *f = *state;
+    lease_step(f, "t1", "a", "");
+    lease_step(f, "t1", "b", "");
+    lease_step(f, "t1", "b", ""); /* once */
+    lease_step(f, "t2", "a", "");
+    leases_are(f, "t1", "live live ");
+    struct store_txn *t = txn(f);
+    store_lease_revoke(t, S("t1"), 9);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    leases_are(f, "t1", "revoking revoking ");
+    leases_are(f, "t2", "live ");
+    lease_step(f, "t1", "a", "ended");
+    lease_step(f, "t1", "a", "quarantined"); /* it is over */
+    lease_step(f, "t1", "a", "");
+    lease_step(f, "t1", "b", "quarantined");
+    leases_are(f, "t1", "ended quarantined ");
+    leases_are(f, "", "live "); /* what is not over */
+}
+
+static bool count_receipt(void *arg, const struct store_receipt *row)
+{
+    *(int *)arg += str_eq(row->state, S("open"));
+    return true;
+}
+
+static void test_receipts(void **state)
+{
+    struct fix *f = *state;
+    ARENA_SCOPE struct arena a = {0};
+    struct store_receipt row = {.id = S("r1"), .kind = S("agent"), .name = S("n"), .by = S("ann")};
+    struct store_receipt got;
+    int open = 0;
+    for (int i = 0; i < 2; i++) {
+        struct store_txn *t = txn(f);
+        store_receipt_insert(t, &row);
+        store_receipt_task(t, row.id, S("t1"));
+        store_receipt_task(t, row.id, S("t1")); /* twice is fine */
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        row.id = S("r2");
+    }
+    assert_true(store_read_receipts_open(store_view(f->s), count_receipt, &open, &f->err));
+    assert_int_equal(open, 2);
+    for (int i = 0; i < 2; i++) {
+        struct store_txn *t = txn(f);
+        store_receipt_end(t, S("r1"), S("{}"));
+        assert_int_equal(run(f, t).outcome, i ? STORE_GUARDED : STORE_COMMITTED);
+    }
+    assert_true(store_read_receipt(store_view(f->s), &a, S("r1"), &got, &f->err));
+    assert_true(str_eq(got.body, S("{}")) && str_eq(got.state, S("ended")));
+    assert_true(store_read_receipt(store_view(f->s), &a, S("t1"), &got, &f->err));
+    assert_true(str_eq(got.id, S("r2"))); /* the newest */
+    assert_false(store_read_receipt(store_view(f->s), &a, S("t2"), &got, &f->err));
+    assert_int_equal(f->err.kind, ERR_NOTFOUND);
+}
+
 static void test_hold_is_used_once(void **state)
 {
     struct fix *f = *state;
@@ -731,6 +825,8 @@ int main(void)
         T(test_budget_is_exact),
         T(test_task_guards),
         T(test_hold_is_used_once),
+        T(test_leases_go_one_way),
+        T(test_receipts),
         T(test_one_outcome),
         T(test_limits),
         T(test_revoked),

@@ -32,7 +32,7 @@ LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5, "wo
 
 # B: u8, I: u32, q: i64, s: string with a u32 before it
 PROOF = [("kind", "B"), ("listener", "I"), ("conn", "q"), ("token", "s"), ("task", "s"), ("cert", "s"), ("session", "s"),
-         ("endpoint", "s"), ("htm", "s"), ("dpop", "s"), ("chain", "s")]
+         ("endpoint", "s"), ("htm", "s"), ("dpop", "s"), ("chain", "s"), ("peer", "s")]
 PEER = [("role", "B"), ("index", "I")]
 TEXT = [("text", "s")]
 MESSAGES = {
@@ -75,7 +75,8 @@ MESSAGES = {
     "SIGNED_CHECKPOINT": (74, TEXT),
     "NOT_SIGNED": (75, TEXT),
     "SECRETS_CHANGED": (76, []),
-    "STOP_CHILD": (80, [("task", "s")]),
+    "STOP_CHILD": (80, [("task", "s"), ("at_once", "B")]),
+    "CUT_DONE": (140, [("streams", "I"), ("calls", "I")]), "CHILD_STOPPED": (141, [("programs", "I")]),
     "WORKLOAD_CONN": (100, [("conn", "q"), ("spiffe_id", "s")]),
     "WORKLOAD_END": (101, [("conn", "q")]),
     "WORKLOAD_BUNDLES": (102, [("bundles", "s"), ("refresh_s", "q")]),
@@ -201,6 +202,9 @@ class Channel:
                 size, number, flags, id = struct.unpack_from("<IHHQ", self.buffer)
                 if len(self.buffer) >= 16 + size:
                     payload, self.buffer = self.buffer[16:16 + size], self.buffer[16 + size:]
+                    if NAMES[number] == "CUT" and id:  # its number is core's own, and core waits for the answer
+                        self.send("CUT_DONE", id, streams=0, calls=0)
+                        id = 0
                     return Answer(NAMES[number], id, unpack(NAMES[number], payload),
                                   self.fds.pop(0) if flags & 1 else None)
             if not select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
@@ -264,7 +268,7 @@ class Edge:
         if kind is None:
             kind = PROOF_TOKEN if token is not None else PROOF_CONN if conn is not None else PROOF_NONE
         return {"kind": kind, "listener": listener, "conn": conn or 0, "token": token or b"", "task": task,
-                "session": session, "cert": cert, "endpoint": endpoint, "htm": b"POST", "dpop": dpop}
+                "session": session, "cert": cert, "endpoint": endpoint, "htm": b"POST", "dpop": dpop, "peer": b""}
 
     def call(self, tool="help__echo", args=b"{}", approval=b"", seconds=10.0, **proof):
         return self.core.ask("CALL", seconds, tool=tool, args=args, approval=approval,
@@ -387,14 +391,6 @@ class Roles:
             theirs.close()
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
-
-    def new_portal(self):
-        """core's channel to a new portal process, as after a restart."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(True)
-        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
-        theirs.close()
-        return Channel(ours)
 
     def new_peer(self, role):
         """Core's channel to a new process of this role, which we are."""
