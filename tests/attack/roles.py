@@ -32,7 +32,7 @@ LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5, "wo
 
 # B: u8, I: u32, q: i64, s: string with a u32 before it
 PROOF = [("kind", "B"), ("listener", "I"), ("conn", "q"), ("token", "s"), ("task", "s"), ("cert", "s"), ("session", "s"),
-         ("endpoint", "s"), ("htm", "s"), ("dpop", "s"), ("chain", "s")]
+         ("endpoint", "s"), ("htm", "s"), ("dpop", "s"), ("chain", "s"), ("peer", "s")]
 PEER = [("role", "B"), ("index", "I")]
 TEXT = [("text", "s")]
 MESSAGES = {
@@ -75,7 +75,11 @@ MESSAGES = {
     "SIGNED_CHECKPOINT": (74, TEXT),
     "NOT_SIGNED": (75, TEXT),
     "SECRETS_CHANGED": (76, []),
-    "STOP_CHILD": (80, [("task", "s")]),
+    "STOP_CHILD": (80, [("task", "s"), ("at_once", "B")]),
+    "CUT_DONE": (140, [("streams", "I"), ("calls", "I")]),
+    "CHILD_STOPPED": (141, [("programs", "I")]),
+    "FETCH": (110, [("source", "s"), ("what", "B"), ("url", "s"), ("form", "s"), ("roots", "s")]),
+    "FETCHED": (111, [("source", "s"), ("status", "I"), ("document", "s"), ("error", "s")]),
     "WORKLOAD_CONN": (100, [("conn", "q"), ("spiffe_id", "s")]),
     "WORKLOAD_END": (101, [("conn", "q")]),
     "WORKLOAD_BUNDLES": (102, [("bundles", "s"), ("refresh_s", "q")]),
