@@ -33,17 +33,22 @@ struct bed {
     struct err err;
 };
 
-static void to_all(void *ctx, enum message_type type, const void *msg)
+static size_t cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX])
 {
     (void)ctx;
-    (void)type;
-    (void)msg;
+    (void)seq;
+    (void)task;
+    (void)out;
+    return 0;
 }
 
-static void stop_children(void *ctx, str task)
+static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 {
     (void)ctx;
+    (void)seq;
     (void)task;
+    (void)at_once;
+    return false;
 }
 
 static int setup(void **state)
@@ -63,7 +68,7 @@ static int setup(void **state)
     assert_true(store_open(b->dir_fd, &o, &b->g.store, &err));
     b->g.conf = &b->conf;
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){.ctx = b, .to_all_edges = to_all, .stop_children = stop_children};
+    b->g.out = (struct gate_out){.ctx = b, .cut = cut, .stop_children = stop_children};
     holds_init(&b->g.holds);
     authorizations_init(&b->g.authorizations);
     if (!policy_load(&b->conf, &b->g.policy, &report, &err))

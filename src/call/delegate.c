@@ -91,13 +91,27 @@ struct delegating {
     struct task *child;
 };
 
+/* Not one whose parent is only suspended. */
+static bool is_orphan(const struct task *t)
+{
+    for (const struct task *p = t->parent; p; p = p->parent)
+        if (!task_state_is_open(p->state))
+            return true;
+    return false;
+}
+
 static void on_child_stored(void *arg, const struct store_result *r)
 {
     struct delegating *d = arg;
     ARENA_SCOPE struct arena a = {0};
     d->call->task->uses--;
-    if (r->outcome == STORE_COMMITTED) {
+    if (r->outcome == STORE_COMMITTED)
         tasks_add(&d->g->tasks, d->child);
+    if (r->outcome == STORE_COMMITTED && is_orphan(d->child)) {
+        /* Its parent was closed while it was being opened, and did not know of it. */
+        gate_close_task(d->g, d->child, TASK_CASCADED, S("parent ended"), S("gateway"), NULL, NULL);
+        answer(d->g, d->call, S("The child task is closed already: its parent has ended."), NULL);
+    } else if (r->outcome == STORE_COMMITTED) {
         answer(d->g, d->call,
                str_fmt(&a,
                        "Child task %s is granted to agent %.*s, which takes it up with its own "

@@ -1,6 +1,7 @@
 /* What the files of the gate share: chains and policies for records, vouchers, and the opening of a
  * task. */
 #include "call/gate.h"
+#include "call/lease.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -55,14 +56,6 @@ str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h)
 
 /* ---- vouchers ---- */
 
-static bool has_secret(const struct conf_value *values, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (values[i].secret.n)
-            return true;
-    return false;
-}
-
 void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id *call, str task,
                    str tool, str args, int64_t now_ms, struct vouchers *out)
 {
@@ -75,7 +68,7 @@ void gate_vouchers(struct gate *g, const struct conf_binding *b, const struct id
                         .expires_ms = now_ms + (stdio ? VOUCHER_LIFE_MS : VOUCHER_EDGE_LIFE_MS)};
     *out = (struct vouchers){0};
     v.kind = stdio ? VOUCHER_SECRET_RUNNER : VOUCHER_SECRET_EDGE;
-    bool needs = stdio ? has_secret(b->env, b->env_n) : has_secret(b->headers, b->headers_n);
+    bool needs = binding_needs_secret(b);
     if (needs && voucher_mint(g->keeper_key, &v, out->keeper, &err))
         out->keeper_n = VOUCHER_LEN;
     v.kind = VOUCHER_STDIO_CALL;
@@ -99,7 +92,7 @@ bool gate_may_discover(const struct gate *g, const struct conf_binding *b, int64
     str id;
     void *v;
     struct err err;
-    if (!has_secret(b->headers, b->headers_n) && !has_secret(b->env, b->env_n))
+    if (!binding_needs_secret(b))
         return true;
     for (size_t i = 0; map_next(&g->tasks.by_id, &i, &id, &v);)
         if (uses(v, b->name) && task_is_live(v, now_ms, &err))

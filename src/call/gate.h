@@ -5,10 +5,10 @@
  *                     \______________________ refused ______________________________/
  *
  * identify.c proves who asks; spine.c resolves, decides, records and releases; settle.c takes
- * outcomes; states.c closes, suspends and resumes; session.c, listing.c and delegate.c are what the
- * names say; restore.c brings the state back after a start. The gate knows no sockets: it answers
- * through `struct gate_out`, and time is given. Everything lives on core's main thread; the store's
- * writer thread commits, and its results come back here by store_collect().
+ * outcomes; close.c ends tasks, states.c suspends and resumes; session.c, listing.c and delegate.c
+ * are what the names say; restore.c brings the state back after a start. The gate knows no sockets:
+ * it answers through `struct gate_out`, and time is given. Everything lives on core's main thread;
+ * the store's writer thread commits, and its results come back here by store_collect().
  *
  * An edge is treated as hostile: nothing it says is believed but the bytes of tokens and the ids of
  * connections that core itself attested; every id it names must belong to it. */
@@ -29,13 +29,19 @@
 #include "task/agents.h"
 #include "task/task.h"
 
+enum { GATE_EDGES_MAX = 8 };
+
 /* Where answers go. */
 struct gate_out {
     void *ctx;
     /* edge: the number of one life of one edge process. False: it is gone. */
     bool (*to_edge)(void *ctx, uint32_t edge, enum message_type type, uint64_t id, const void *msg);
-    void (*to_all_edges)(void *ctx, enum message_type type, const void *msg);
-    void (*stop_children)(void *ctx, str task);
+    /* Revocation (close.h). CUT to every edge, each of which acknowledges under seq: how many, and
+     * their lives in out. */
+    size_t (*cut)(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX]);
+    /* STOP_CHILD to the runner, acknowledged under seq. False: there is none. */
+    bool (*stop_children)(void *ctx, uint64_t seq, str task, bool at_once);
+    void (*end_edge)(void *ctx, uint32_t edge, const char *why);
     /* The keeper signs (ipc/message.h, enum sign_kind; role/keeper_sign.h has the rules). done gets
      * the token, or an empty one and why; possibly at once. */
     void (*sign_jwt)(void *ctx, enum sign_kind kind, str claims,
@@ -75,8 +81,9 @@ struct live_call {
     uint32_t edge;
     uint64_t request; /* the edge's */
     bool high;
-    bool released; /* the edge was told to go */
-    bool closing;  /* an outcome is on its way to the store */
+    bool released;   /* the edge was told to go */
+    bool closing;    /* an outcome is on its way to the store */
+    uint8_t outcome; /* enum outcome, once it has one */
     struct task_cost cost;
     str binding, tool, effect;
     enum txn_state txn_state; /* txn.c */
@@ -111,6 +118,10 @@ struct gate {
     struct authorizations authorizations;
     struct oauth *oauth; /* call/oauth.h; owned */
     struct secret *keeper_key, *runner_key;
+    struct list closings; /* under way (close.h) */
+    uint64_t closings_n;
+    struct map orphans; /* during a start: tasks whose parent had ended; values mean nothing */
+    struct map leases;  /* task and binding -> struct lease (lease.h) */
     struct gate_out out;
     struct gate_counts counts;
     struct buf scratch; /* for records; cleared by each builder */
@@ -232,8 +243,8 @@ str gate_hold_digest(struct gate *g, struct arena *a, const struct hold *h);
 void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void *arg);
 /* Adds the steps and leaf that open a task (and count it with its parent). */
 void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task *t, str opened_by);
-/* Closes a task: memory at once, then store, holds cancelled, streams cut, children stopped. done
- * may be NULL. */
+/* Closes a task and all below it (close.h has the whole). done, which may be NULL, hears of the
+ * commit. */
 void gate_close_task(struct gate *g, struct task *t, enum task_state state, str reason, str by,
                      store_done_fn *done, void *arg);
 /* Suspends an active task, or resumes one: memory at once, then the store. Suspending cuts streams

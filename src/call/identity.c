@@ -1,6 +1,6 @@
 /* Identities that a person has revoked (identity/revoked.h): memory first, so that the next request
  * is refused; then the store and the record; then what is under way is cut. */
-#include "call/gate.h"
+#include "call/close.h"
 #include "base/clock.h"
 #include "identity/revoked.h"
 #include "store/read.h"
@@ -30,25 +30,14 @@ bool gate_check_revoked(const struct gate *g, const struct task *t, str instance
     return true;
 }
 
-static void cut(struct gate *g, const struct task *t)
-{
-    g->out.to_all_edges(g->out.ctx, MSG_CUT, &(struct msg_cut){id_str(&t->id)});
-    g->out.stop_children(g->out.ctx, id_str(&t->id));
-}
-
-static void cut_revoked(struct gate *g, int64_t now_ms)
+static void cut_revoked(struct gate *g, str by, int64_t now_ms)
 {
     ARENA_SCOPE struct arena a = {0};
     struct err err;
     for (size_t i = 0; i < g->conf->agents_n; i++) {
         str name = g->conf->agents[i].name;
-        struct list *it = NULL;
-        struct task *t;
-        if (revoked_check_id(&g->revoked, agent_id(&a, g, name, (str){0}), now_ms, &err))
-            continue;
-        while ((t = tasks_next_of(&g->tasks, name, &it)))
-            for (struct task *at = t; at; at = tasks_next_below(t, at))
-                cut(g, at);
+        if (!revoked_check_id(&g->revoked, agent_id(&a, g, name, (str){0}), now_ms, &err))
+            gate_cut_agent(g, name, S("its identity was revoked"), by);
     }
 }
 
@@ -77,7 +66,7 @@ bool gate_revoke_identity(struct gate *g, const struct revoked_entry *e, store_d
     add_record(g, txn, e, S("revoked"), e->by, e->at_ms);
     gate_submit(g, txn, done, arg);
     if (e->kind == REVOKED_ID)
-        cut_revoked(g, e->at_ms);
+        cut_revoked(g, e->by, e->at_ms);
     return true;
 }
 

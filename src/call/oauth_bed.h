@@ -83,17 +83,22 @@ static inline bool bed_to_edge(void *ctx, uint32_t edge, enum message_type type,
     return true;
 }
 
-static inline void bed_to_all(void *ctx, enum message_type type, const void *msg)
+static inline size_t bed_cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX])
 {
     (void)ctx;
-    (void)type;
-    (void)msg;
+    (void)seq;
+    (void)task;
+    (void)out;
+    return 0;
 }
 
-static inline void bed_stop(void *ctx, str task)
+static inline bool bed_stop(void *ctx, uint64_t seq, str task, bool at_once)
 {
     (void)ctx;
+    (void)seq;
     (void)task;
+    (void)at_once;
+    return false;
 }
 
 /* What the keeper does: adds iss and signs. */
@@ -179,7 +184,7 @@ static inline int bed_setup(void **state)
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
     b->g.out = (struct gate_out){.ctx = b,
                                  .to_edge = bed_to_edge,
-                                 .to_all_edges = bed_to_all,
+                                 .cut = bed_cut,
                                  .stop_children = bed_stop,
                                  .sign_jwt = bed_sign};
     struct store_options o = {.tree = ledger_tree_ops(b->tree)};

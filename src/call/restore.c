@@ -1,4 +1,6 @@
 /* After a start: tasks, holds and pins as they were committed; what had ended meanwhile, ends. */
+#include "call/close.h"
+#include "call/lease.h"
 #include "call/oauth.h"
 #include "call/request.h"
 #include "base/clock.h"
@@ -14,13 +16,37 @@ struct restoring {
     bool ok;
 };
 
+/* Its parent has ended, and so has it, by ancestry; the gateway ended before it could say so. */
+static void close_orphan(struct gate *g, const struct store_task *row)
+{
+    int64_t now_ms = clock_wall_ms();
+    struct store_txn *t = store_txn_new(g->store);
+    struct record_task_close r = {.time_ms = now_ms,
+                                  .chain = {.task = row->id,
+                                            .parents = &row->parent,
+                                            .parents_n = 1,
+                                            .owner = row->owner,
+                                            .agent = row->agent},
+                                  .state = task_state_name(TASK_CASCADED),
+                                  .reason = S("parent ended"),
+                                  .closed_by = S("gateway"),
+                                  .calls_left = row->calls_left};
+    store_task_close(t, row->id, r.state, now_ms, r.reason);
+    store_hold_cancel_task(t, row->id, now_ms);
+    store_leaf(t, record_task_close(&g->scratch, &r), (str){0}, row->id);
+    gate_submit(g, t, NULL, NULL);
+    map_put(&g->orphans, row->id, g); /* its programs and leases: closings_restore */
+}
+
 static bool each_task(void *arg, const struct store_task *row)
 {
     struct restoring *r = arg;
     struct task *parent = row->parent.n ? tasks_find(&r->g->tasks, row->parent) : NULL;
     struct task *t;
-    if (row->parent.n && !parent)
-        return true; /* its parent has ended, and so has it, by ancestry */
+    if (row->parent.n && !parent) {
+        close_orphan(r->g, row);
+        return true;
+    }
     struct task_row in = {.id = row->id,
                           .owner = row->owner,
                           .agent = row->agent,
@@ -171,7 +197,7 @@ bool gate_restore(struct gate *g, struct err *err)
     struct restoring r = {.g = g, .err = err, .ok = true};
     struct store_view *v = store_view(g->store);
     g->oauth = oauth_new();
-    if (!oauth_revoked_restore(g, err))
+    if (!task_templates_check(g->conf, err) || !oauth_revoked_restore(g, err))
         return false;
     agents_init(&g->agents, g->conf, clock_wall_ms());
     if (!store_read_agents(v, each_agent, &r, err))
@@ -181,7 +207,7 @@ bool gate_restore(struct gate *g, struct err *err)
     if (!store_read_tasks_open(v, set_children, &r, err))
         return false;
     if (!store_read_holds_live(v, each_hold, &r, err) || !store_read_pins(v, each_pin, &r, err) ||
-        !put_internal(g, err))
+        !put_internal(g, err) || !leases_restore(g, err) || !closings_restore(g, err))
         return false;
     if (!gate_restore_revoked(g, err))
         return false;
@@ -210,6 +236,9 @@ void gate_fini(struct gate *g)
         free(c);
     }
     map_fini(&g->live);
+    closings_fini(g);
+    leases_fini(g);
+    map_fini(&g->orphans);
     free_values(&g->sessions);
     free_values(&g->conns);
     gate_tokens_forget(g);

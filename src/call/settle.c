@@ -1,4 +1,5 @@
 /* Outcomes: exactly one for each intent, whatever happens to the edge. */
+#include "call/close.h"
 #include "call/gate_int.h"
 #include "call/oauth.h"
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 
 void live_drop(struct gate *g, struct live_call *c)
 {
+    closings_call_over(g, c);
     c->task->uses--;
     map_del(&g->live, id_str(&c->id));
     arena_fini(&c->arena);
@@ -67,6 +69,7 @@ static void settle(struct gate *g, struct live_call *c, const struct msg_outcome
     store_leaf(t, record_outcome(&g->scratch, &r), id_str(&c->id), id_str(&c->task->id));
     gate_submit(g, t, NULL, NULL);
     g->counts.outcomes[m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN]++;
+    c->outcome = m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN;
     live_drop(g, c);
 }
 
@@ -119,6 +122,7 @@ void gate_edge_lost(struct gate *g, uint32_t edge)
         if (who->edge == edge)
             gate_conn_closed(g, who->conn);
     }
+    closings_edge_lost(g, edge);
 }
 
 enum { SESSION_IDLE_MS = 30 * 60 * 1000, KEEP_ENDED_MS = 10 * 60 * 1000 };
@@ -154,6 +158,7 @@ void gate_tick(struct gate *g, int64_t now_ms)
             live_settle(g, c, OUTCOME_UNKNOWN, "no_outcome");
     }
     expire_tasks(g, now_ms);
+    closings_tick(g);
     agents_tick(&g->agents, now_ms);
     gate_agents_changed(g);
     sweep_sessions(g, now_ms);

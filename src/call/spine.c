@@ -1,6 +1,7 @@
 /* The spine for one tools/call: resolve, decide, record, release. Every path ends in exactly one
  * answer to the edge, and every path after identification leaves a record. */
 #include "call/gate_int.h"
+#include "call/lease.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "call/request.h"
@@ -312,13 +313,24 @@ static void hold(struct work *w)
 
 /* ---- record and release ---- */
 
-/* Closed while the commit or the signature was under way: what is not out yet stays in. */
+/* As identify.c asks it of every request. */
+static bool may_go_on(const struct gate *g, const struct task *t, struct err *err)
+{
+    int64_t now_ms = clock_wall_ms();
+    return (!g->agents.suspended || agents_may_all(&g->agents, t, err)) &&
+           gate_check_revoked(g, t, (str){0}, (str){0}, now_ms, err) &&
+           task_is_live(t, now_ms, err);
+}
+
+/* Closed or suspended while the commit or the signature was under way: what is not out yet stays
+ * in. */
 static bool may_go(struct gate *g, struct live_call *c)
 {
     struct err err;
-    if (!task_is_live(c->task, clock_wall_ms(), &err)) {
+    if (!may_go_on(g, c->task, &err)) {
         answer_refused(g, c->edge, c->request, &c->id, REFUSAL_DENIED,
-                       S("Refused: the task ended before the call was sent. Nothing was sent."),
+                       S("Refused: the task ended or its agent was suspended before the call was "
+                         "sent. Nothing was sent."),
                        (str){0}, NULL);
         live_settle(g, c, OUTCOME_NOT_SENT, "task_ended");
         return false;
@@ -455,6 +467,7 @@ static void allow(struct work *w)
     task_debit(c->task, &c->cost);
     if (w->tool->conf->txn)
         txn_begin(g, c, w->m->args, w->caller.instance);
+    lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);

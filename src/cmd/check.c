@@ -34,7 +34,7 @@ static int check(struct cli *c)
     int status = cli_conf(c, true);
     if (status)
         return status;
-    if (!load_policies(c, &policies, &digest)) {
+    if (!task_templates_check(&c->conf, &c->err) || !load_policies(c, &policies, &digest)) {
         cli_failed(c);
         return EXIT_CONFIG;
     }

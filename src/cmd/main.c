@@ -18,6 +18,7 @@ static const struct command COMMANDS[] = {
     {"operator", "the keys with which people prove themselves", cmd_operator},
     {"identity", "issuers and their keys, and identities that are revoked", cmd_identity},
     {"task", "open, list, show and close tasks; get their tokens", cmd_task},
+    {"revoke", "close everything of an agent, an owner or a binding, with a receipt", cmd_revoke},
     {"agent", "list, show, suspend and resume agents", cmd_agent},
     {"hold", "look at calls that wait for a person, and decide them", cmd_hold},
     {"connect", "a stdio MCP server for any client: the way in for agents", cmd_connect},

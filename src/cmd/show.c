@@ -94,8 +94,10 @@ static void write_agent(struct jw *w, const struct conf_agent *g)
     write_set(w, S("purpose"), g->purpose);
     write_set(w, S("tier"), g->tier);
     write_set(w, S("model"), g->model);
+    write_set(w, S("modelVersion"), g->model_version);
     jw_kbool(w, S("suspended"), g->suspended);
     jw_kbool(w, S("assessed"), g->assessed_ms != 0);
+    jw_ki64(w, S("assessedForMs"), g->assessed_for_ms);
     jw_kbool(w, S("bearer"), g->bearer);
     write_select(w, S("select"), &g->select, false);
     write_select(w, S("launch"), &g->launch, g->launch_descendants);
@@ -122,6 +124,45 @@ static void write_values(struct jw *w, str name, const struct conf_value *v, siz
     jw_end_obj(w);
 }
 
+static void write_label(struct jw *w, const struct conf_operation *op)
+{
+    if (op->label.level) {
+        jw_key(w, S("label"));
+        jw_obj(w);
+        jw_kstr(w, S("confidentiality"), confidentiality_name(op->label.level));
+        jw_key(w, S("categories"));
+        label_categories_write(w, op->label.categories);
+        jw_end_obj(w);
+    }
+    if (op->amount.arg.n) {
+        jw_key(w, S("amount"));
+        jw_obj(w);
+        jw_kstr(w, S("arg"), op->amount.arg);
+        jw_kstr(w, S("currency"), str_z(op->amount.currency));
+        jw_ki64(w, S("scale"), op->amount.scale);
+        jw_end_obj(w);
+    }
+}
+
+static void write_templates(struct jw *w, const struct conf *c)
+{
+    jw_key(w, S("templates"));
+    jw_obj(w);
+    for (size_t i = 0; i < c->templates_n; i++) {
+        const struct conf_template *t = &c->templates[i];
+        jw_key(w, t->name);
+        jw_obj(w);
+        jw_kstr(w, S("agent"), t->agent);
+        write_set(w, S("purpose"), t->purpose);
+        jw_ki64(w, S("deadlineMs"), t->life_ms);
+        write_strs(w, S("users"), t->users, t->users_n);
+        jw_key(w, S("grants"));
+        jw_raw(w, t->grants);
+        jw_end_obj(w);
+    }
+    jw_end_obj(w);
+}
+
 static void write_operations(struct jw *w, const struct conf_binding *b)
 {
     jw_key(w, S("operations"));
@@ -132,6 +173,7 @@ static void write_operations(struct jw *w, const struct conf_binding *b)
         jw_obj(w);
         jw_kstr(w, S("effect"), effect_name(op->effect));
         jw_kbool(w, S("highImpact"), op->high_impact);
+        write_label(w, op);
         jw_key(w, S("args"));
         jw_obj(w);
         for (size_t k = 0; k < op->args_n; k++) {
@@ -200,6 +242,13 @@ static void write_general(struct jw *w, const struct conf *c)
     jw_obj(w);
     jw_kstr(w, S("agent"), c->agent_socket);
     jw_kstr(w, S("control"), c->control_socket);
+    if (conf_launches(c))
+        jw_kstr(w, S("launch"), c->launch_socket);
+    jw_end_obj(w);
+    jw_key(w, S("identity"));
+    jw_obj(w);
+    write_set(w, S("workloadSocket"), c->workload_socket);
+    jw_kbool(w, S("wit"), c->wit);
     jw_end_obj(w);
     write_set(w, S("metrics"), c->metrics_address);
     jw_ki64(w, S("edges"), c->edges);
@@ -212,6 +261,8 @@ static void write_general(struct jw *w, const struct conf *c)
     jw_ki64(w, S("connections"), c->connections_max);
     jw_ki64(w, S("answerWaitMs"), c->answer_wait_ms);
     jw_ki64(w, S("holdLifeMs"), c->hold_life_ms);
+    jw_ki64(w, S("redeemWaitMs"), c->redeem_wait_ms);
+    jw_ki64(w, S("sharedWindowMs"), c->shared_window_ms);
     jw_end_obj(w);
 }
 
@@ -234,6 +285,7 @@ static void write_conf(struct jw *w, const struct conf *c)
     for (size_t i = 0; i < c->agents_n; i++)
         write_agent(w, &c->agents[i]);
     jw_end_obj(w);
+    write_templates(w, c);
     jw_key(w, S("policies"));
     jw_arr(w);
     for (size_t i = 0; i < c->policies_n; i++)

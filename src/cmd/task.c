@@ -1,5 +1,5 @@
 /* `ambit task`: opened by owners, listed, shown, closed with a receipt, and their tokens. */
-#include "cmd/cli.h"
+#include "cmd/receipt.h"
 
 static const struct opt OPEN_OPTS[] = {
     {"agent", 0, OPT_VALUE, "NAME", "who does the work"},
@@ -20,6 +20,7 @@ static const struct opt OPEN_OPTS[] = {
 static const struct opt CLOSE_OPTS[] = {
     {"reason", 0, OPT_VALUE, "TEXT", "why, for the record"},
     {"completed", 0, OPT_FLAG, NULL, "the work is done; without it the task is revoked"},
+    {"wait", 0, OPT_FLAG, NULL, "until every step has ended (10 s at most)"},
     {0}};
 static const struct opt SUSPEND_OPTS[] = {{"reason", 0, OPT_VALUE, "TEXT", "why, for the record"},
                                           {0}};
@@ -275,17 +276,18 @@ static int task_close(struct cli *c)
     if (args_has(&c->args, "reason"))
         jw_kstr(&w, S("reason"), args_get(&c->args, "reason"));
     jw_kbool(&w, S("completed"), args_has(&c->args, "completed"));
+    jw_kbool(&w, S("wait"), args_has(&c->args, "wait"));
     jw_end_obj(&w);
-    if (!cli_call(c, S("task.close"), &params, &result))
-        return EXIT_FAILED;
-    if (c->json)
-        return print_result(c, result);
-    printf("%.*s is closed: calls are refused since %.*s us after it was asked, recorded durably "
-           "after %.*s us\n",
-           STR(json_get_str(result, S("task"))),
-           STR(json_number(json_get(result, S("refusingAfterMicroseconds")))),
-           STR(json_number(json_get(result, S("durableAfterMicroseconds")))));
-    return 0;
+    return cli_call(c, S("task.close"), &params, &result) ? print_receipt(c, result) : EXIT_FAILED;
+}
+
+static int task_receipt(struct cli *c)
+{
+    struct buf params = {0};
+    const json *result;
+    put_name(&params, S("id"), first_pos(c));
+    return cli_call(c, S("task.receipt"), &params, &result) ? print_receipt(c, result)
+                                                            : EXIT_FAILED;
 }
 
 /* Suspend, resume: a task and, for the former, a reason. */
@@ -375,9 +377,11 @@ static const struct verb VERBS[] = {
      "ambit task list", NULL, task_list},
     {"show", NEEDS_GATEWAY, 1, 1, "TASK", "One task with its operations.",
      "ambit task show t01J...", NULL, task_show},
-    {"close", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT] [--completed]",
+    {"close", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT] [--completed] [--wait]",
      "End a task and all that came of it, at once.",
      "ambit task close t01J... --reason \"wrong customer\"", CLOSE_OPTS, task_close},
+    {"receipt", NEEDS_GATEWAY, 1, 1, "RECEIPT|TASK", "What a closing did, step by step.",
+     "ambit task receipt r01J...", NULL, task_receipt},
     {"suspend", NEEDS_GATEWAY, 1, 1, "TASK [--reason TEXT]",
      "Refuse its calls, and those of all that came of it, until it is resumed.",
      "ambit task suspend t01J... --reason \"look at it first\"", SUSPEND_OPTS, task_suspend},

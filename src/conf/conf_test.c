@@ -131,6 +131,28 @@ static const struct row bad[] = {
     {"{\"issuer\": \"https://gw.example?x\"}", "query"},
     {"{\"issuer\": \"ftp://gw.example\"}", "must be https"},
     {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"svid\": true}]}", "client certificates need"},
+    {"{\"identity\": {\"x509Life\": \"9s\"}}", "must be 10 to"},
+    {"{\"identity\": {\"jwtLife\": \"2h\"}}", "must be 10 to 3600"},
+    {"{\"identity\": {\"caLife\": \"30s\"}}", "must be 40 to"},
+    {"{\"identity\": {\"refreshHint\": \"2h\"}}", "must be 1 to"},
+    {"{\"identity\": {\"refreshHint\": \"1h\"}}", "caLife: must be at least 90000"},
+    {"{\"identity\": {\"x509Life\": \"23h\"}}", "caLife: must be at least 103500"},
+    {"{\"identity\": {\"rootLife\": \"24h\"}}", "rootLife: must be at least 108000"},
+    {"{\"identity\": {\"caLife\": \"40s\", \"x509Life\": \"10s\", \"refreshHint\": \"1s\", "
+     "\"jwtLife\": \"321s\"}}",
+     "at most 8 times"},
+    {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"clientCa\": \"agents\"}]}",
+     "\"clientCa\" needs"},
+    {"{\"listen\": [{\"address\": \"127.0.0.1:1\", \"clientCa\": \"agents\", \"svid\": true, "
+     "\"cert\": \"c\", \"key\": \"k\"}]}",
+     "choose one"},
+    {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bundle\": \"web\"}]}", "needs \"cert\""},
+    {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bundle\": \"spiffe\", \"cert\": \"c\", "
+     "\"key\": \"k\"}]}",
+     "leave \"cert\""},
+    {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bundle\": \"spiffe\", \"bearer\": true}]}",
+     "nothing else"},
+    {"{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bundle\": \"all\"}]}", "\"web\" or"},
     {"{\"limits\": {\"requestBytes\": \"1\"}}", "whole number"},
     {"{\"limits\": {\"answerWait\": \"5\"}}", "duration"},
     {"{\"metrics\": \"0.0.0.0:9\"}", "loopback only"},
@@ -209,6 +231,29 @@ static void test_wait_of_bindings(void **state)
     assert_int_equal(conf_binding(&c, S("y"))->answer_wait_ms, 120000);
 }
 
+/* A bundle endpoint is no door: it is not the issuer, and may face the world without mTLS. */
+static void test_bundle_listeners(void **state)
+{
+    (void)state;
+    ARENA_SCOPE struct arena a = {0};
+    struct conf c;
+    struct conf_problems p = {0};
+    assert_true(conf_read(&a, S("c.json"), S("/"),
+                          S("{\"listen\": [{\"address\": \"0.0.0.0:1\", \"bundle\": \"spiffe\"},"
+                            "{\"address\": \"0.0.0.0:2\", \"bundle\": \"web\", \"cert\": \"c\", "
+                            "\"key\": \"k\"},"
+                            "{\"address\": \"127.0.0.1:3\", \"cert\": \"c\", \"key\": \"k\", "
+                            "\"clientCa\": \"agents\"}]}"),
+                          &c, &p));
+    assert_int_equal(c.listeners[0].bundle, BUNDLE_SPIFFE);
+    assert_int_equal(c.listeners[1].bundle, BUNDLE_WEB);
+    assert_false(c.listeners[0].oauth || c.listeners[1].oauth);
+    assert_true(c.listeners[2].client_ca_agents && !c.listeners[2].client_ca_file.n);
+    assert_true(str_eq(c.issuer, S("https://127.0.0.1:3")));
+    assert_int_equal(c.lives.x509_s, 3600);
+    assert_int_equal(c.lives.refresh_s, 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +262,7 @@ int main(void)
         cmocka_unit_test(test_wait_of_bindings),
         cmocka_unit_test(test_issuer),
         cmocka_unit_test(test_selectors),
+        cmocka_unit_test(test_bundle_listeners),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

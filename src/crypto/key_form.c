@@ -42,29 +42,28 @@ bool key_to_pkcs8(const struct key *k, struct secret **out, struct err *err)
 
 /* ---- SubjectPublicKeyInfo ---- */
 
-static bool is_named(EVP_PKEY *pkey)
-{
-    char text[32];
+/* DER has one form for each kind, so what differs from it is refused without being parsed;
+ * OpenSSL's decoders take a third of a millisecond over the same question. */
+static const struct {
+    enum key_alg alg;
     size_t n;
-    return EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC ||
-           (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, text, sizeof text,
-                                           &n) == 1 &&
-            str_eq(str_of(text, n), S(OSSL_PKEY_EC_ENCODING_GROUP)));
-}
+    uint8_t prefix[27];
+} SPKI[] = {
+    /* SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 04 x y } }, RFC 5480 */
+    {KEY_ES256, 26, {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01,
+                     0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00}},
+    /* SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING }, RFC 8410 */
+    {KEY_ED25519, 12, {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00}},
+};
 
 bool key_from_spki(str der, struct key **out, struct err *err)
 {
-    if (der.n == 0 || der.n > KEY_DER_BYTES_MAX)
-        return err_input(err, "not a public key of a kind used here");
-    const unsigned char *at = (const unsigned char *)der.p, *end = at + der.n;
-    EVP_PKEY *pkey = d2i_PUBKEY(NULL, &at, (long)der.n);
-    bool ok = pkey && at == end && is_named(pkey);
-    ERR_clear_error();
-    if (!ok) {
-        EVP_PKEY_free(pkey);
-        return err_input(err, "not a SubjectPublicKeyInfo of a kind used here, or bytes after it");
+    for (size_t i = 0; i < sizeof SPKI / sizeof SPKI[0]; i++) {
+        str prefix = str_of((const char *)SPKI[i].prefix, SPKI[i].n);
+        if (str_starts(der, prefix))
+            return key_from_raw(SPKI[i].alg, str_skip(der, prefix.n), out, err);
     }
-    return key_adopt(pkey, false, out, err);
+    return err_input(err, "not the SubjectPublicKeyInfo of a P-256 or Ed25519 key");
 }
 
 bool key_to_spki(const struct key *k, struct buf *out, struct err *err)

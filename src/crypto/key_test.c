@@ -170,11 +170,47 @@ static void test_bad_bytes(void **state)
     key_free(NULL);
 }
 
+/* One form in DER for each kind; every other spelling of a key is refused. */
+static void test_spki(void **state)
+{
+    struct err err;
+    for (int alg = KEY_ES256; alg <= KEY_ED25519; alg++) {
+        struct key *k, *back;
+        struct buf der = {0};
+        char bytes[128];
+        assert_true(key_generate(alg, &k, &err));
+        assert_true(key_to_spki(k, &der, &err));
+        str good = buf_str(&der);
+        assert_true(key_from_spki(good, &back, &err));
+        assert_true(key_same_public(k, back) && !key_is_private(back));
+        key_free(back);
+        for (size_t n = 0; n < good.n; n++)
+            assert_false(key_from_spki(str_take(good, n), &back, &err));
+        memcpy(bytes, good.p, good.n);
+        bytes[good.n] = 0;
+        assert_false(key_from_spki(str_of(bytes, good.n + 1), &back, &err));
+        for (size_t i = 0; i < good.n - (alg == KEY_ES256 ? 64 : 32); i++) {
+            bytes[i] ^= 1;
+            assert_false(key_from_spki(str_of(bytes, good.n), &back, &err));
+            bytes[i] ^= 1;
+        }
+        if (alg == KEY_ES256) { /* a point off the curve */
+            bytes[good.n - 1] ^= 1;
+            assert_false(key_from_spki(str_of(bytes, good.n), &back, &err));
+        }
+        buf_fini(&der);
+        key_free(k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips), cmocka_unit_test(test_each_bit_of_a_signature),
-        cmocka_unit_test(test_thumbprints), cmocka_unit_test(test_jwk_table),
+        cmocka_unit_test(test_spki),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_each_bit_of_a_signature),
+        cmocka_unit_test(test_thumbprints),
+        cmocka_unit_test(test_jwk_table),
         cmocka_unit_test(test_bad_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,8 @@ static const struct {
     {"agent.show", ANY_PERSON, on_agent_show},
     {"agent.suspend", ROLE_OWNER | ROLE_ADMINISTRATOR, on_agent_suspend},
     {"agent.resume", ROLE_OWNER | ROLE_ADMINISTRATOR, on_agent_resume},
+    {"task.receipt", ANY_PERSON, on_task_receipt, BOTH},
+    {"revoke", ROLE_OWNER | ROLE_ADMINISTRATOR, on_revoke},
     {"hold.list", ANY_PERSON, on_hold_list, BOTH},
     {"hold.show", ANY_PERSON, on_hold_show, BOTH},
     {"hold.approve", ANY_PERSON, on_hold_approve, BOTH},

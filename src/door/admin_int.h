@@ -30,7 +30,7 @@ str who_is(struct request *r);
 MUST_USE bool param_str(struct request *r, str name, str *out, struct err *err); /* must be there */
 
 typedef void handler(struct request *r);
-handler on_task_open, on_task_list, on_task_show, on_task_close, on_task_token; /* admin_task.c */
+handler on_task_open, on_task_list, on_task_show, on_task_token; /* admin_task.c */
 handler on_task_suspend, on_task_resume, on_task_history, on_agent_list, on_agent_show,
     on_agent_suspend, on_agent_resume;                             /* admin_state.c */
 handler on_hold_list, on_hold_show, on_hold_approve, on_hold_deny; /* admin_hold.c */
@@ -44,8 +44,9 @@ handler on_oidc_begin, on_oidc_finish; /* admin_oidc.c */
 handler on_session_show, on_session_end, on_sign_in_begin, on_sign_in_finish, on_enrol_begin,
     on_enrol_finish;
 handler on_operator_add, on_operator_remove, on_operator_list, on_login,
-    on_secrets_changed;      /* admin.c */
-handler on_identity_issuers; /* admin_issuers.c */
+    on_secrets_changed;                            /* admin.c */
+handler on_identity_issuers;                       /* admin_issuers.c */
+handler on_task_close, on_task_receipt, on_revoke; /* admin_revoke.c */
 /* May this person do that (action of a policy) to the task, or to the agent? err says by which
  * policy not. */
 MUST_USE bool may_do(struct request *r, str action, const struct task *t, const struct agent *agent,

@@ -1,4 +1,4 @@
-/* Tasks on the control door: opened by owners, listed, closed with the times, and their tokens. */
+/* Tasks on the control door: opened by owners, listed, and their tokens. */
 #include "door/admin_int.h"
 #include "call/request.h"
 #include "base/clock.h"
@@ -225,62 +225,6 @@ void on_task_show(struct request *r)
     write_all(&w, r, t);
     answer_text(r, buf_str(&b));
     buf_fini(&b);
-}
-
-/* ---- closing: the receipt says when refusal began and when it was durable ---- */
-
-struct closing {
-    struct later *later;
-    int64_t asked_us, refused_us;
-    char task[ID_SIZE];
-};
-
-static void on_closed(void *arg, const struct store_result *res)
-{
-    struct closing *c = arg;
-    if (res->outcome == STORE_FAILED) {
-        later_error(c->later, "system", S("closed in memory; the record could not be written"));
-    } else {
-        struct buf b = {0};
-        struct jw w = jw(&b);
-        jw_obj(&w);
-        jw_kstr(&w, S("task"), str_z(c->task));
-        jw_ki64(&w, S("refusingAfterMicroseconds"), c->refused_us - c->asked_us);
-        jw_ki64(&w, S("durableAfterMicroseconds"), clock_mono_us() - c->asked_us);
-        jw_end_obj(&w);
-        later_text(c->later, buf_str(&b));
-        buf_fini(&b);
-    }
-    free(c->later);
-    free(c);
-}
-
-void on_task_close(struct request *r)
-{
-    struct err err;
-    int64_t asked_us = clock_mono_us();
-    struct task *t = named_task(r, &err);
-    str reason = json_get_str(r->params, S("reason"));
-    if (t && !may_do(r, S("close_task"), t, NULL, &err)) {
-        t = NULL;
-    } else if (t && !task_state_is_open(t->state)) {
-        err_input(&err, "task %s is %.*s already", t->id.s, STR(task_state_name(t->state)));
-        t = NULL;
-    }
-    if (!t) {
-        answer_error(r, &err);
-        return;
-    }
-    struct closing *c = calloc(1, sizeof *c);
-    if (!c)
-        abort();
-    *c = (struct closing){.later = later_new(r, NULL), .asked_us = asked_us};
-    memcpy(c->task, t->id.s, sizeof c->task);
-    enum task_state state =
-        json_bool(json_get(r->params, S("completed"))) ? TASK_COMPLETED : TASK_REVOKED;
-    gate_close_task(r->g, t, state, reason.n ? str_take(reason, 200) : S("closed by its owner"),
-                    who_is(r), on_closed, c);
-    c->refused_us = clock_mono_us();
 }
 
 /* ---- tokens ---- */

@@ -159,8 +159,9 @@ static bool check_life(int64_t exp_s, int64_t now_ms, struct err *err)
            err_denied(err, "the token lives longer than %d s", TOKEN_LIFE_S_MAX);
 }
 
-static bool verify_foreign(const struct trust_issuer *by, struct arena *a, str token, str typ,
-                           str aud, int64_t now_ms, struct jwt *out, struct err *err)
+static bool verify_foreign(const struct trust *t, const struct trust_issuer *by, struct arena *a,
+                           str token, str typ, str aud, int64_t now_ms, struct jwt *out,
+                           struct err *err)
 {
     const struct jwt_want want = {.iss = by->conf->url,
                                   .iss_any = by->conf->kind == ISSUER_SPIFFE,
@@ -168,13 +169,16 @@ static bool verify_foreign(const struct trust_issuer *by, struct arena *a, str t
                                   .aud_list = true,
                                   .now_s = now_ms / 1000,
                                   .skew_s = TOKEN_SKEW_S};
-    struct jwt t = {0};
+    struct jwt jwt = {0};
     const json *claims;
-    if (!foreign_verify(a, token, &by->keys, typ, &t.jws, err) ||
-        !jwt_payload(a, t.jws.payload, &claims, err) || !jwt_check(claims, &want, &t, err) ||
-        !check_life(t.exp_s, now_ms, err))
+    if (!foreign_verify(a, token, &by->keys, typ, &jwt.jws, err)) {
+        t->wanted[by - t->issuers] |= err->kind == ERR_NOTFOUND;
         return false;
-    *out = t;
+    }
+    if (!jwt_payload(a, jwt.jws.payload, &claims, err) || !jwt_check(claims, &want, &jwt, err) ||
+        !check_life(jwt.exp_s, now_ms, err))
+        return false;
+    *out = jwt;
     return true;
 }
 
@@ -198,7 +202,7 @@ static bool prove_svid(const struct trust *t, struct arena *a, str token, const 
         c.keys[0] = own.kid;
     } else {
         if (!trust_issuer_of_domain(t, c.id.trust_domain, now_ms, &by, err) ||
-            !verify_foreign(by, a, token, S("JWT|JOSE|"), aud, now_ms, &jwt, err))
+            !verify_foreign(t, by, a, token, S("JWT|JOSE|"), aud, now_ms, &jwt, err))
             return err_in(err, "JWT-SVID");
         c.by = by->conf;
         c.expires_ms = jwt.exp_s * 1000;
@@ -222,7 +226,7 @@ bool trust_verify_oidc(const struct trust *t, struct arena *a, str token, str is
         return err_input(err, "a token is judged for 1 to %d audiences", TRUST_AUDIENCES_MAX);
     if (!peek(a, token, &claims, err) || !trust_issuer_of_url(t, iss, now_ms, &by, err) ||
         !audience_of(claims, audiences, n, &aud, err) ||
-        !verify_foreign(by, a, token, S("JWT|"), aud, now_ms, &jwt, err))
+        !verify_foreign(t, by, a, token, S("JWT|"), aud, now_ms, &jwt, err))
         return false;
     if (json_get(jwt.claims, S("events")))
         return err_denied(err, "the token tells of events (a logout token?), not who somebody is");

@@ -93,6 +93,9 @@ struct trust_state {
 };
 size_t trust_issuers(const struct trust *t);
 void trust_state(const struct trust *t, size_t i, int64_t now_ms, struct trust_state *out);
+/* True once after a token named a key that the i-th issuer has not published here: a reason to ask
+ * it before its time. Any stranger can cause it, so how often is for the caller to bound. */
+bool trust_wanted(const struct trust *t, size_t i);
 /* The bundle of that trust domain, own or not, for who must check an SVID otherwise (the SVID of a
  * bundle endpoint). NULL: none, or stale. Until the next trust_take. */
 const struct bundle *trust_bundle(const struct trust *t, str trust_domain, int64_t now_ms);

@@ -365,7 +365,11 @@ static void test_keys(void **state)
         if (by_token(&w, sign(&w.a, w.kube, rows[i].header, KUBE), &p, &err) ||
             err.kind != rows[i].kind)
             fail_msg("%s: kind %d, %s", rows[i].name, (int)err.kind, err.text);
+    assert_true(trust_wanted(w.trust, 2)); /* kube: somebody named a key that it does not have */
+    assert_false(trust_wanted(w.trust, 2));
     NO(ERR_DENIED, by_token(&w, sign(&w.a, w.git, KUBE_HEAD, KUBE), &p, &err));
+    for (size_t i = 0; i < trust_issuers(w.trust); i++)
+        assert_false(trust_wanted(w.trust, i)); /* a wrong signature is no reason */
     /* Rotated out: the old key verifies no more. */
     take(&w, "kube", set_of(&w.a, rsa_jwk(&w.a, w.git, "\"alg\":\"RS256\",\"kid\":\"k2\"")));
     NO(ERR_NOTFOUND, by_token(&w, sign(&w.a, w.kube, KUBE_HEAD, KUBE), &p, &err));

@@ -21,6 +21,7 @@ struct trust {
     struct bundles own;     /* one, of the own trust domain, or none */
     struct bundles foreign; /* by trust domain, of SPIFFE issuers */
     struct trust_issuer *issuers;
+    bool *wanted;                  /* by issuer: see trust_wanted */
     const struct revoked *revoked; /* NULL: nothing is */
 };
 

@@ -42,7 +42,8 @@ static struct foreign_rules rules_of(const struct conf_issuer *c)
 void trust_issuers_init(struct trust *t)
 {
     t->issuers = calloc(t->conf->issuers_n + 1, sizeof *t->issuers);
-    if (!t->issuers)
+    t->wanted = calloc(t->conf->issuers_n + 1, sizeof *t->wanted);
+    if (!t->issuers || !t->wanted)
         abort();
     for (size_t i = 0; i < t->conf->issuers_n; i++)
         t->issuers[i] = (struct trust_issuer){.conf = &t->conf->issuers[i],
@@ -55,6 +56,7 @@ void trust_issuers_fini(struct trust *t)
     for (size_t i = 0; i < t->conf->issuers_n; i++)
         foreign_keys_fini(&t->issuers[i].keys);
     free(t->issuers);
+    free(t->wanted);
     bundles_fini(&t->foreign);
 }
 
@@ -214,6 +216,13 @@ void trust_missed(struct trust *t, str issuer, str why, int64_t now_ms)
     (void)now_ms;
     if (i)
         snprintf(i->problem, sizeof i->problem, "%.*s", STR(why));
+}
+
+bool trust_wanted(const struct trust *t, size_t i)
+{
+    bool wanted = t->wanted[i];
+    t->wanted[i] = false;
+    return wanted;
 }
 
 /* ---- for people ---- */

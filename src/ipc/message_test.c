@@ -53,6 +53,9 @@ static void test_who_may_send(void **state)
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SIGN_CHECKPOINT), 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_KEEPER, PHASE_RUN, MSG_SECRETS_CHANGED), 0);
     assert_int_equal(message_size_max(ROLE_RUNNER, ROLE_CORE, PHASE_RUN, MSG_OUTCOME), 0);
+    assert_int_equal(message_size_max(ROLE_RUNNER, ROLE_CORE, PHASE_RUN, MSG_CUT_DONE), 0);
+    assert_int_equal(message_size_max(ROLE_EDGE, ROLE_CORE, PHASE_RUN, MSG_CHILD_STOPPED), 0);
+    assert_true(message_size_max(ROLE_EDGE, ROLE_CORE, PHASE_RUN, MSG_CUT_DONE) > 0);
     assert_int_equal(message_size_max(ROLE_EDGE, ROLE_RUNNER, PHASE_RUN, MSG_STOP_CHILD), 0);
     assert_int_equal(message_size_max(ROLE_CORE, ROLE_EDGE, PHASE_RUN, 9999), 0);
     /* Only the supervisor hands over listeners, directories and peers. */

@@ -103,6 +103,12 @@ static void test_every_type_is_canonical(void **state)
         "identity_change");
     is_canonical(record_secret_set(&b, &(struct record_secret_set){1, S("n"), S("by")}),
                  "secret_set");
+    is_canonical(record_revocation(&b, &(struct record_revocation){1, S("r1"), S("agent"),
+                                                                   S("desk"), S("ann"), S("why")}),
+                 "revocation");
+    is_canonical(record_receipt(
+                     &b, &(struct record_receipt){1, S("r1"), S("t1"), FIX_DIGEST, S("complete")}),
+                 "receipt");
     is_canonical(record_start(&b, &(struct record_start){1, S("0.1"), S("c"), 0}), "start");
     buf_fini(&b);
 }

@@ -7,100 +7,100 @@ static const struct saying GET = {
     {"webauthn.get", 12}, {"https://ambit.example", 21}, {"", 0}, {"ambit.example", 13}};
 #define CHALLENGE S("0123456789abcdef0123456789abcdef")
 
+static const struct {
+    const char *what, *text;
+    bool ok;
+} CLIENT_DATA[] = {
+    {"plain",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}",
+     true},
+    {"unknown members",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\",\"other_keys_can_be_added_here\":\"x\",\"crossOrigin\":false}",
+     true},
+    {"other type",
+     "{\"type\":\"webauthn.create\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\"}",
+     false},
+    {"payment",
+     "{\"type\":\"payment.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}",
+     false},
+    {"no type", "{\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}", false},
+    {"other challenge",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJk\",\"origin\":\"https://ambit.example\"}",
+     false},
+    {"longer challenge",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJjZA\",\"origin\":\"https://"
+     "ambit.example\"}",
+     false},
+    {"empty challenge",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"\",\"origin\":\"https://ambit.example\"}", false},
+    {"padded challenge",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj=\",\"origin\":\"https://ambit.example\"}",
+     false},
+    {"challenge is a list",
+     "{\"type\":\"webauthn.get\",\"challenge\":[\"YWJj\"],\"origin\":\"https://"
+     "ambit.example\"}",
+     false},
+    {"origin longer",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example.evil\"}",
+     false},
+    {"origin with port",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example:444\"}",
+     false},
+    {"origin http",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"http://ambit.example\"}",
+     false},
+    {"origin slash",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example/\"}",
+     false},
+    {"origin upper case",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://AMBIT.example\"}",
+     false},
+    {"framed",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\",\"crossOrigin\":true}",
+     false},
+    {"crossOrigin is text",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\",\"crossOrigin\":\"false\"}",
+     false},
+    {"topOrigin",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\",\"topOrigin\":\"https://evil.example\"}",
+     false},
+    {"type twice",
+     "{\"type\":\"webauthn.create\",\"type\":\"webauthn.get\",\"challenge\":\"YWJj\","
+     "\"origin\":\"https://ambit.example\"}",
+     false},
+    {"origin twice",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\",\"origin\":\"https://ambit.example\"}",
+     false},
+    {"trailing bytes",
+     "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}x",
+     false},
+    {"byte order mark",
+     "\xef\xbb\xbf{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
+     "ambit.example\"}",
+     false},
+    {"a list", "[]", false},
+    {"nothing", "", false},
+};
+
 static void test_client_data(void **state)
 {
     (void)state;
-    static const struct {
-        const char *what, *text;
-        bool ok;
-    } cases[] = {
-        {"plain",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}",
-         true},
-        {"unknown members",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\",\"other_keys_can_be_added_here\":\"x\",\"crossOrigin\":false}",
-         true},
-        {"other type",
-         "{\"type\":\"webauthn.create\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\"}",
-         false},
-        {"payment",
-         "{\"type\":\"payment.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}",
-         false},
-        {"no type", "{\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}", false},
-        {"other challenge",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJk\",\"origin\":\"https://ambit.example\"}",
-         false},
-        {"longer challenge",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJjZA\",\"origin\":\"https://"
-         "ambit.example\"}",
-         false},
-        {"empty challenge",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"\",\"origin\":\"https://ambit.example\"}",
-         false},
-        {"padded challenge",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj=\",\"origin\":\"https://ambit.example\"}",
-         false},
-        {"challenge is a list",
-         "{\"type\":\"webauthn.get\",\"challenge\":[\"YWJj\"],\"origin\":\"https://"
-         "ambit.example\"}",
-         false},
-        {"origin longer",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example.evil\"}",
-         false},
-        {"origin with port",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example:444\"}",
-         false},
-        {"origin http",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"http://ambit.example\"}",
-         false},
-        {"origin slash",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example/\"}",
-         false},
-        {"origin upper case",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://AMBIT.example\"}",
-         false},
-        {"framed",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\",\"crossOrigin\":true}",
-         false},
-        {"crossOrigin is text",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\",\"crossOrigin\":\"false\"}",
-         false},
-        {"topOrigin",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\",\"topOrigin\":\"https://evil.example\"}",
-         false},
-        {"type twice",
-         "{\"type\":\"webauthn.create\",\"type\":\"webauthn.get\",\"challenge\":\"YWJj\","
-         "\"origin\":\"https://ambit.example\"}",
-         false},
-        {"origin twice",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\",\"origin\":\"https://ambit.example\"}",
-         false},
-        {"trailing bytes",
-         "{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://ambit.example\"}x",
-         false},
-        {"byte order mark",
-         "\xef\xbb\xbf{\"type\":\"webauthn.get\",\"challenge\":\"YWJj\",\"origin\":\"https://"
-         "ambit.example\"}",
-         false},
-        {"a list", "[]", false},
-        {"nothing", "", false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof CLIENT_DATA / sizeof CLIENT_DATA[0]; i++) {
         struct err err = {0};
-        if (client_data_check(str_z(cases[i].text), WEBAUTHN_GET, &RP, S("abc"), &err) !=
-            cases[i].ok)
-            fail_msg("%s: %s", cases[i].what, err.text);
+        if (client_data_check(str_z(CLIENT_DATA[i].text), WEBAUTHN_GET, &RP, S("abc"), &err) !=
+            CLIENT_DATA[i].ok)
+            fail_msg("%s: %s", CLIENT_DATA[i].what, err.text);
     }
     struct err err;
-    str plain = str_z(cases[0].text);
+    str plain = str_z(CLIENT_DATA[0].text);
     assert_false(client_data_check(plain, WEBAUTHN_NONE, &RP, S("abc"), &err));
     assert_false(client_data_check(plain, WEBAUTHN_GET, &RP, (str){0}, &err));
     assert_false(

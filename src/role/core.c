@@ -57,21 +57,6 @@ static bool to_edge(void *ctx, uint32_t life, enum message_type type, uint64_t i
     return chan != NULL;
 }
 
-static void to_all_edges(void *ctx, enum message_type type, const void *msg)
-{
-    struct core *c = ctx;
-    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
-        if (c->edges[i].life)
-            role_send(c->edges[i].chan, type, 0, msg);
-}
-
-static void stop_children(void *ctx, str task)
-{
-    struct core *c = ctx;
-    if (c->runner)
-        role_send(c->runner, MSG_STOP_CHILD, 0, &(struct msg_stop_child){.task = task});
-}
-
 /* ---- discovery: edges fetch the tools of upstreams ----
  *
  * It may take a credential, and an edge must gain nothing that no live task was granted. So servers
@@ -160,6 +145,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
         struct msg_outcome outcome;
         struct msg_catalog catalog;
         struct msg_conn_closed closed;
+        struct msg_cut_done cut_done;
         struct msg_svid_wanted svid_wanted;
         struct msg_empty empty;
         struct msg_oauth oauth;
@@ -190,6 +176,9 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             break;
         case MSG_CONN_CLOSED:
             core_agents_conn_closed(c, life, m.closed.conn);
+            break;
+        case MSG_CUT_DONE:
+            ok = gate_cut_done(&c->gate, life, id, &m.cut_done, &err);
             break;
         case MSG_SVID_WANTED:
             ok = core_on_svid_wanted(c, life, &m.svid_wanted, &err);
@@ -291,6 +280,8 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
         on_edge_message(c, chan, type, id, payload);
     else if (peer == ROLE_KEEPER)
         on_keeper_message(c, chan, type, id, payload);
+    else if (peer == ROLE_RUNNER)
+        core_on_runner_message(c, chan, type, id, payload);
     else if (peer == ROLE_WORKLOAD)
         on_workload_message(c, chan, type, id, payload);
     else if (peer == ROLE_PORTAL)
@@ -309,11 +300,13 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
         core_publish_later(c);
     } else if (peer == ROLE_RUNNER) {
         c->runner = chan;
+        gate_runner_joined(&c->gate);
     } else if (peer == ROLE_FETCHER) {
         core_fetch_peer(c, chan);
     } else if (peer == ROLE_PORTAL) {
         core_portal_peer(c, chan);
     } else if (peer == ROLE_WITNESS) {
+        core_witness_lost(c); /* of the last, if its end has not been heard yet */
         c->witness = chan;
     } else if (peer == ROLE_WORKLOAD) {
         core_workload_peer(c, chan);
@@ -323,6 +316,7 @@ static void on_peer(void *state, enum role peer, uint32_t index, struct chan *ch
                 c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
                 core_send_trust(c, chan);
                 core_discover(c, c->lives);
+                gate_edge_joined(&c->gate, c->lives);
                 return;
             }
         log_error("more edges than core has room for");
@@ -339,6 +333,7 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         core_publishing_fails(c);
     } else if (peer == ROLE_RUNNER && c->runner == chan) {
         c->runner = NULL;
+        gate_runner_lost(&c->gate);
     } else if (peer == ROLE_PORTAL && c->portal == chan) {
         core_portal_peer(c, NULL);
     } else if (peer == ROLE_WITNESS && c->witness == chan) {
@@ -514,8 +509,9 @@ static bool start_gate(struct core *c, struct err *err)
     c->gate.scratch.max = STORE_LEAF_BYTES_MAX;
     c->gate.out = (struct gate_out){.ctx = c,
                                     .to_edge = to_edge,
-                                    .to_all_edges = to_all_edges,
-                                    .stop_children = stop_children,
+                                    .cut = core_cut,
+                                    .stop_children = core_stop_children,
+                                    .end_edge = core_end_edge,
                                     .sign_jwt = core_sign_jwt,
                                     .sign_x509 = core_sign_x509,
                                     .fetch = core_fetch};

@@ -19,6 +19,7 @@ enum {
     FILE_MS = 2 * 1000,
     REFRESH_MS_MIN = 2 * 1000,
     REFRESH_MS_MAX = 3600 * 1000,
+    WANTED_MS_MIN = 10 * 1000, /* between two questions that strangers cause */
     FAILED_MS = 1000,
     FAILED_MS_MAX = 5 * 60 * 1000,
     ANSWER_MS_MAX = 30 * 1000, /* of the fetcher, which gives up earlier */
@@ -157,7 +158,13 @@ void core_fetch_tick(struct core *c)
             s->file_due_ms = now + FILE_MS;
             s->file_open = send_fetch(c, s->conf, FETCH_FILE, (str){0}, (str){0});
         }
-        if (!s->open && s->conf->source != SOURCE_FILE && now >= s->due_ms)
+        /* A key that is not known here may be new there. */
+        if (trust_wanted(c->gate.trust, i) && now - s->asked_ms > WANTED_MS_MIN && !s->failures)
+            s->due_ms = now;
+        /* An SVID cannot be checked before the file has come. */
+        bool begins =
+            s->conf->source == SOURCE_HTTPS_SPIFFE && state.age == TRUST_WAITING && s->file_open;
+        if (!s->open && !begins && s->conf->source != SOURCE_FILE && now >= s->due_ms)
             ask(c, s, now);
     }
     end_waits(c, now, S("the fetcher did not answer in time"));
@@ -186,8 +193,10 @@ static bool take(struct core *c, struct core_source *s, str document)
         failed(c, s, str_z(err.text));
         return false;
     }
-    if (changed)
+    if (changed) {
         log_info("keys of an issuer", LOG_STR("issuer", s->conf->name));
+        core_bundle_changed(c);
+    }
     return true;
 }
 
@@ -256,8 +265,10 @@ static void on_file(struct core *c, struct core_source *s, const struct msg_fetc
     if (!m->error.n &&
         trust_take(c->gate.trust, s->conf->name, m->document, clock_wall_ms(), &changed, &err)) {
         s->failures = 0;
-        if (changed)
+        if (changed) {
             log_info("keys of an issuer, from its file", LOG_STR("issuer", s->conf->name));
+            core_bundle_changed(c);
+        }
         if (changed && !only)
             s->due_ms = 0; /* the endpoint can be checked now */
         return;

@@ -1,6 +1,7 @@
 /* The built-in issuer as core sees it: its bundle goes to whoever must know, and a bundle endpoint
  * gets its certificate. What an edge may have is fixed here, not asked for: one name. */
 #include "role/core_int.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "identity/trust.h"
 
@@ -16,14 +17,34 @@ static bool edges_need_trust(const struct conf *c)
     return false;
 }
 
+/* The own CAs, and those of other trust domains whose bundles are in force. Whose certificate names
+ * which agent is core's to judge; at the TLS layer any of them may come in. */
+static void write_anchors(const struct core *c, struct buf *out)
+{
+    const struct conf *conf = &c->env->conf;
+    buf_put(out, buf_str(&c->bundle.roots));
+    for (size_t i = 0; i < conf->issuers_n; i++) {
+        if (conf->issuers[i].kind != ISSUER_SPIFFE)
+            continue;
+        const struct bundle *b =
+            trust_bundle(c->gate.trust, conf->issuers[i].trust_domain, clock_wall_ms());
+        for (size_t k = 0; b && k < bundle_x509_count(b); k++)
+            buf_put(out, bundle_x509(b, k));
+    }
+}
+
 void core_send_trust(struct core *c, struct chan *edge)
 {
-    struct msg_trust m = {.anchors = buf_str(&c->bundle.roots),
+    struct buf anchors = {0};
+    if (!edges_need_trust(&c->env->conf) || !buf_len(&c->bundle.jwks))
+        return;
+    write_anchors(c, &anchors);
+    struct msg_trust m = {.anchors = buf_str(&anchors),
                           .document = buf_str(&c->bundle.jwks),
                           .sequence = c->bundle.sequence,
                           .refresh_s = c->env->conf.lives.refresh_s};
-    if (edges_need_trust(&c->env->conf) && buf_len(&c->bundle.jwks))
-        role_send(edge, MSG_TRUST, 0, &m);
+    role_send(edge, MSG_TRUST, 0, &m);
+    buf_fini(&anchors);
 }
 
 void core_bundle_changed(struct core *c)

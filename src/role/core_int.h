@@ -1,6 +1,7 @@
 /* core_int: the core role's state, shared by its files and nobody else. */
 #pragma once
 #include "base/list.h"
+#include "call/close.h"
 #include "call/gate.h"
 #include "door/admin.h"
 #include "ledger/checkpoint.h"
@@ -9,7 +10,7 @@
 #include "net/timer.h"
 #include "role/role.h"
 
-enum { CORE_EDGES_MAX = 8 };
+enum { CORE_EDGES_MAX = GATE_EDGES_MAX };
 
 /* One life of one edge process. */
 struct core_edge {
@@ -94,8 +95,8 @@ MUST_USE bool core_on_keys(struct core *c, const struct msg_keys *m, struct err 
 MUST_USE bool core_on_bundle(struct core *c, const struct msg_bundle *m, struct err *err);
 
 /* core_identity.c: the own bundle, for edges and others */
-#define CORE_BUNDLE_PATH "/ambit/bundle"        /* of the SPIFFE ID of a bundle endpoint */
-void core_bundle_changed(struct core *c);       /* c->bundle is new: tells whoever must know */
+#define CORE_BUNDLE_PATH "/ambit/bundle"  /* of the SPIFFE ID of a bundle endpoint */
+void core_bundle_changed(struct core *c); /* a bundle is new, the own or another: tells others */
 void core_show_issuer(void *ctx, struct jw *w); /* members of `identity.show` */
 void core_identities_revoked(void *ctx);        /* the list has changed */
 void core_send_trust(struct core *c, struct chan *edge);
@@ -154,3 +155,10 @@ MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str p
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);
 void core_status(void *ctx, struct jw *w);
+
+/* core_revoke.c: what a closing asks of the ends */
+size_t core_cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX]);
+bool core_stop_children(void *ctx, uint64_t seq, str task, bool at_once);
+void core_end_edge(void *ctx, uint32_t life, const char *why);
+void core_on_runner_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                            str payload);

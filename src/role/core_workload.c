@@ -402,8 +402,10 @@ bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str payload, s
     return true;
 }
 
+/* The next one may come before the end of the last is heard: it has none of its connections. */
 void core_workload_peer(struct core *c, struct chan *chan)
 {
+    core_workload_lost(c);
     c->workload = chan;
     c->workload_life++;
     buf_clear(&c->workload_bundles);

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "identity/jwt_svid.h"
 #include "identity/x509_svid.h"
+#include "role/keeper_keys.h"
 #include "role/keeper_world.h"
 
 #include <unistd.h>
@@ -279,6 +280,94 @@ static void test_new_core(void **state)
     buf_fini(&bundle);
 }
 
+static struct msg_rotated rotated(struct world *w)
+{
+    struct msg_rotated m;
+    struct err err;
+    assert_true(link_recv(&w->core, &w->f));
+    assert_int_equal(w->f.type, MSG_ROTATED);
+    assert_true(message_unpack(MSG_ROTATED, buf_str(&w->f.payload), &m, &err));
+    return m;
+}
+
+/* What a person asks for: the old keys go from what is published before the answer comes, and what
+ * is signed next is signed with the new one. */
+static void test_revoke(void **state)
+{
+    struct world *w = *state;
+    struct msg_rotate ask = {.kind = CA_TASK, .revoke = 1};
+    char old[64];
+    str token;
+    assert_int_equal(sign(w, SIGN_TASK_TOKEN, "{\"aud\":\"https://t.example/mcp\",\"exp\":NOW+60}"),
+                     MSG_SIGNED_TOKEN);
+    link_send(&w->core, MSG_ROTATE, 5, &ask, -1);
+    keeper_take_keys(w);
+    struct msg_rotated m = rotated(w);
+    assert_int_equal(w->f.id, 5);
+    assert_true(m.old_kid.n == KEY_ID_LEN && m.new_kid.n == KEY_ID_LEN);
+    memcpy(old, m.old_kid.p, m.old_kid.n);
+    assert_true(str_find(w->public.token_jwks, str_of(old, KEY_ID_LEN)) < 0);
+    assert_true(str_find(w->public.token_jwks, m.new_kid) > 0);
+    assert_int_equal(sign(w, SIGN_TASK_TOKEN, "{\"aud\":\"https://t.example/mcp\",\"exp\":NOW+60}"),
+                     MSG_SIGNED_TOKEN);
+    token = signed_token(w);
+    ARENA_SCOPE struct arena a = {0};
+    struct keyset set = {0};
+    struct jws jws;
+    struct err err;
+    assert_true(keyset_read(&set, w->public.token_jwks, (str){0}, &err));
+    assert_true(jws_verify(&a, token, &set, S("at+jwt"), &jws, &err));
+    keyset_fini(&set);
+    /* The root, and with it the signing CA: another bundle, with a higher sequence. */
+    int64_t sequence = w->bundle.sequence;
+    ask.kind = CA_ROOT;
+    link_send(&w->core, MSG_ROTATE, 6, &ask, -1);
+    keeper_take_keys(w);
+    m = rotated(w);
+    assert_true(m.sequence > sequence && w->bundle.sequence == m.sequence);
+    /* No such kind; and the one that was just made waits to be used. */
+    ask = (struct msg_rotate){.kind = CA_KINDS, .revoke = 1};
+    link_send(&w->core, MSG_ROTATE, 7, &ask, -1);
+    assert_true(link_recv(&w->core, &w->f));
+    assert_int_equal(w->f.type, MSG_NOT_SIGNED);
+    ask = (struct msg_rotate){.kind = CA_TASK};
+    link_send(&w->core, MSG_ROTATE, 8, &ask, -1);
+    assert_true(link_recv(&w->core, &w->f));
+    assert_int_equal(w->f.type, MSG_NOT_SIGNED);
+}
+
+/* Whatever lives the configuration takes, the keeper can run with. */
+static void test_lives_of_the_configuration(void **state)
+{
+    uint64_t seed = 42;
+    unsigned taken = 0;
+    for (int i = 0; i < 20000; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct conf c;
+        struct conf_problems p = {0};
+        struct ca ca;
+        struct err err;
+        unsigned v[5];
+        static const unsigned spread[] = {40, 400, 4000, 40000, 400000};
+        for (int k = 0; k < 5; k++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            v[k] = 1 + (unsigned)(seed >> 33) % spread[(seed >> 20) % 5];
+        }
+        str text = str_fmt(&a,
+                           "{\"identity\": {\"x509Life\": \"%us\", \"jwtLife\": \"%us\", "
+                           "\"caLife\": \"%us\", \"rootLife\": \"%us\", \"refreshHint\": "
+                           "\"%us\"}}",
+                           v[0], v[1], v[2], v[3], 1 + v[4] % 100);
+        if (!conf_read(&a, S("c"), S("/"), text, &c, &p))
+            continue;
+        taken++;
+        struct ca_conf lives = keeper_lives(&c);
+        if (!ca_init(&ca, &lives, &err))
+            fail_msg("%.*s: %s", STR(text), err.text);
+    }
+    assert_true(taken > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +376,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_x509, keeper_set_up, keeper_tear_down),
         cmocka_unit_test_setup_teardown(test_restart, keeper_set_up, keeper_tear_down),
         cmocka_unit_test_setup_teardown(test_new_core, keeper_set_up, keeper_tear_down),
+        cmocka_unit_test_setup_teardown(test_revoke, keeper_set_up, keeper_tear_down),
+        cmocka_unit_test(test_lives_of_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -369,6 +369,33 @@ static void test_stop_child(void **state)
     assert_non_null(strstr(r.text, "task has ended"));
 }
 
+/* The acknowledgement comes after the last process is gone, and tells how many there were. */
+static void test_stop_is_acknowledged(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *task;
+        bool at_once;
+        uint32_t programs;
+    } rows[] = {{"t1", true, 1}, {"t1", true, 0}, {"t2", false, 1}, {"none", false, 0}};
+    static struct reply r;
+    ask(w, "/h/t1", "", PING, &r);
+    ask(w, "/h/t2", "", PING, &r);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct msg_stop_child m = {.task = str_z(rows[i].task), .at_once = rows[i].at_once};
+        struct frame_in in = {0};
+        struct msg_child_stopped done;
+        struct err err;
+        link_send(&w->core, MSG_STOP_CHILD, 70 + i, &m, -1);
+        assert_true(link_recv(&w->core, &in));
+        assert_int_equal(in.type, MSG_CHILD_STOPPED);
+        assert_int_equal(in.id, 70 + i);
+        assert_true(message_unpack(MSG_CHILD_STOPPED, buf_str(&in.payload), &done, &err));
+        assert_int_equal(done.programs, rows[i].programs);
+        buf_fini(&in.payload);
+    }
+}
+
 static void test_crash_at_start(void **state)
 {
     struct world *w = *state;
@@ -449,6 +476,7 @@ int main(void)
         T(test_garbage_is_bounded),
         T(test_gone),
         T(test_stop_child),
+        T(test_stop_is_acknowledged),
         T(test_crash_at_start),
         T(test_secrets),
     };

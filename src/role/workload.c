@@ -18,6 +18,7 @@
 #include "net/conn.h"
 #include "net/timer.h"
 #include "role/role.h"
+#include "role/workload_bundles.h"
 #include "role/workload_ident.h"
 
 #include <assert.h>
@@ -36,7 +37,6 @@ enum {
     IDLE_CALLS_WAIT_MS = 600 * 1000, /* a connection without any call */
     PUSH_JITTER_MS = 500,            /* over which a change of bundles is spread */
     LATER_S = 30,                    /* until a rotation that failed is tried again */
-    FOREIGN_MAX = BUNDLES_MAX,
 };
 
 struct wl_conn;
@@ -52,10 +52,7 @@ struct workload {
     uint64_t next_id;
     struct timer sweep;
     bool have_bundles, trim;
-    struct bundles bundles;
-    struct arena bundle_arena; /* of the four below */
-    str own_x509;
-    struct proto_pairs x509, foreign_x509, jwt, wit;
+    struct workload_bundles bundles;
 };
 
 struct wl_conn {
@@ -247,8 +244,9 @@ static void give_cred(struct wl_ask *k)
     struct workload_x509_svid s = {.spiffe_id = k->ident->spiffe_id,
                                    .chain = buf_str(&c->svid),
                                    .key = buf_str(&c->key),
-                                   .bundle = w->own_x509};
-    give(k, &(union workload_answer){.x509 = {.svids = {&s, 1}, .federated = w->foreign_x509}});
+                                   .bundle = w->bundles.own_x509};
+    give(k, &(union workload_answer){
+                .x509 = {.svids = {&s, 1}, .federated = w->bundles.foreign_x509}});
 }
 
 static void give_token(struct wl_ask *k, str token)
@@ -262,13 +260,13 @@ static void give_known(struct wl_ask *k)
     const struct workload *w = k->w;
     switch (k->method) {
     case WORKLOAD_FETCH_X509_BUNDLES:
-        give(k, &(union workload_answer){.x509_bundles = {.bundles = w->x509}});
+        give(k, &(union workload_answer){.x509_bundles = {.bundles = w->bundles.x509}});
         return;
     case WORKLOAD_FETCH_JWT_BUNDLES:
-        give(k, &(union workload_answer){.jwt_bundles = {w->jwt}});
+        give(k, &(union workload_answer){.jwt_bundles = {w->bundles.jwt}});
         return;
     case WORKLOAD_FETCH_WIT_BUNDLES:
-        give(k, &(union workload_answer){.wit_bundles = {w->wit}});
+        give(k, &(union workload_answer){.wit_bundles = {w->bundles.wit}});
         return;
     case WORKLOAD_VALIDATE_JWT_SVID:
         give(k, &(union workload_answer){.validated = k->valid});
@@ -348,7 +346,7 @@ static void ask_valid(struct wl_ask *k, const struct workload_validate_ask *ask)
     struct jwt_svid svid;
     struct err err;
     struct buf claims = {.max = WORKLOAD_CLAIMS_BYTES_MAX};
-    if (!jwt_svid_verify_shared(&k->arena, str_dup(&k->arena, ask->svid), &k->w->bundles,
+    if (!jwt_svid_verify_shared(&k->arena, str_dup(&k->arena, ask->svid), &k->w->bundles.set,
                                 ask->audience, now_s(), &svid, &err) ||
         !proto_put_struct(&claims, svid.claims, &err)) {
         refuse(k, WORKLOAD_REFUSED_INPUT, str_z(err.text));
@@ -540,103 +538,10 @@ static void on_end(struct workload *w, const struct msg_workload_end *m)
 
 /* ---- bundles ---- */
 
-static void put_keys(struct buf *out, const struct keyset *keys, str use)
-{
-    struct jw w = jw(out);
-    jw_obj(&w);
-    jw_key(&w, S("keys"));
-    jw_arr(&w);
-    for (size_t i = 0; i < keys->n; i++)
-        key_write_jwk(&w, keys->items[i].key, str_of(keys->items[i].kid, keys->items[i].kid_n),
-                      use);
-    jw_end_arr(&w);
-    jw_end_obj(&w);
-}
-
-static str keys_of(struct arena *a, const struct keyset *keys, str use)
-{
-    struct buf b = {0};
-    put_keys(&b, keys, use);
-    str text = str_dup(a, buf_str(&b));
-    buf_fini(&b);
-    return text;
-}
-
-static str certificates_of(struct arena *a, const struct bundle *b)
-{
-    struct buf der = {0};
-    for (size_t i = 0; i < bundle_x509_count(b); i++)
-        buf_put(&der, bundle_x509(b, i));
-    str all = str_dup(a, buf_str(&der));
-    buf_fini(&der);
-    return all;
-}
-
-struct bundle_lists {
-    struct bundles set;
-    struct arena arena;
-    struct proto_pair x509[FOREIGN_MAX], jwt[FOREIGN_MAX], wit[FOREIGN_MAX];
-    size_t n;
-};
-
-static bool read_bundle(struct bundle_lists *l, str domain, str document, struct err *err)
-{
-    struct bundle *b;
-    if (l->n == FOREIGN_MAX)
-        return err_limit(err, "over %d trust domains", FOREIGN_MAX);
-    if (!bundle_read(domain, document, &b, err))
-        return err_in(err, "bundle of %.*s", STR(domain));
-    str name = str_fmt(&l->arena, "spiffe://%.*s", STR(domain));
-    l->x509[l->n] = (struct proto_pair){name, certificates_of(&l->arena, b)};
-    l->jwt[l->n] = (struct proto_pair){name, keys_of(&l->arena, bundle_jwt_keys(b), S("jwt-svid"))};
-    l->wit[l->n] = (struct proto_pair){name, keys_of(&l->arena, bundle_wit_keys(b), S("wit-svid"))};
-    l->n++;
-    if (bundles_put(&l->set, b, NULL, err))
-        return true;
-    bundle_free(b);
-    return false;
-}
-
-static const struct proto_pair *pairs_dup(struct arena *a, const struct proto_pair *from, size_t n)
-{
-    struct proto_pair *to = ARENA_ARRAY(a, struct proto_pair, n);
-    memcpy(to, from, n * sizeof *to);
-    return to;
-}
-
-static void take_over(struct workload *w, struct bundle_lists *l)
-{
-    struct arena *a = &w->bundle_arena;
-    bundles_fini(&w->bundles);
-    arena_fini(a);
-    w->bundles = l->set;
-    *a = l->arena;
-    w->x509 = (struct proto_pairs){pairs_dup(a, l->x509, l->n), l->n};
-    w->jwt = (struct proto_pairs){pairs_dup(a, l->jwt, l->n), l->n};
-    w->wit = (struct proto_pairs){pairs_dup(a, l->wit, l->n), l->n};
-    w->own_x509 = l->x509[0].value;
-    w->foreign_x509 = (struct proto_pairs){w->x509.at + 1, l->n - 1};
-    w->have_bundles = true;
-}
-
 static bool on_bundles(struct workload *w, const struct msg_workload_bundles *m, struct err *err)
 {
-    str run = m->bundles, domain, document;
-    bool bad = false, ok = true;
-    struct bundle_lists *l = calloc(1, sizeof *l);
-    if (!l)
-        abort();
-    while (ok && unpack_str(&run, &domain, &bad) && unpack_str(&run, &document, &bad))
-        ok = read_bundle(l, domain, document, err);
-    if (ok && (bad || l->n == 0))
-        ok = err_peer(err, "bundles are not a run of trust domains and documents");
-    if (ok) {
-        take_over(w, l);
-    } else {
-        bundles_fini(&l->set);
-        arena_fini(&l->arena);
-    }
-    free(l);
+    bool ok = workload_bundles_read(&w->bundles, m->bundles, err);
+    w->have_bundles |= ok;
     LIST_EACH(&w->conns, it)
     {
         struct wl_conn *c = LIST_ENTRY(it, struct wl_conn, node);

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/buf.h"
 #include "store/read.h"
 #include "store/store.h"
 
@@ -365,6 +366,100 @@ static bool count_hold(void *arg, const struct store_hold *row)
     return true;
 }
 
+/* ---- revocation ---- */
+
+struct seen_leases {
+    int n;
+    char states[64];
+};
+
+static bool see_lease(void *arg, const struct store_lease *row)
+{
+    struct seen_leases *s = arg;
+    s->n++;
+    snprintf(s->states + strlen(s->states), sizeof s->states - strlen(s->states), "%.*s ",
+             STR(row->state));
+    return true;
+}
+
+static void leases_are(struct fix *f, const char *task, const char *states)
+{
+    struct seen_leases s = {0};
+    assert_true(store_read_leases(store_view(f->s), str_z(task), see_lease, &s, &f->err));
+    assert_string_equal(s.states, states);
+}
+
+static void lease_step(struct fix *f, const char *task, const char *binding, const char *state)
+{
+    struct store_lease row = {
+        .task = str_z(task), .binding = str_z(binding), .state = str_z(state), .why = S("w")};
+    struct store_txn *t = txn(f);
+    if (state[0]) {
+        store_lease_end(t, &row);
+    } else {
+        row.holder = S("edge");
+        store_lease_open(t, &row);
+    }
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+}
+
+static void test_leases_go_one_way(void **state)
+{
+    struct fix *f = *state;
+    lease_step(f, "t1", "a", "");
+    lease_step(f, "t1", "b", "");
+    lease_step(f, "t1", "b", ""); /* once */
+    lease_step(f, "t2", "a", "");
+    leases_are(f, "t1", "live live ");
+    struct store_txn *t = txn(f);
+    store_lease_revoke(t, S("t1"), 9);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    leases_are(f, "t1", "revoking revoking ");
+    leases_are(f, "t2", "live ");
+    lease_step(f, "t1", "a", "ended");
+    lease_step(f, "t1", "a", "quarantined"); /* it is over */
+    lease_step(f, "t1", "a", "");
+    lease_step(f, "t1", "b", "quarantined");
+    leases_are(f, "t1", "ended quarantined ");
+    leases_are(f, "", "live "); /* what is not over */
+}
+
+static bool count_receipt(void *arg, const struct store_receipt *row)
+{
+    *(int *)arg += str_eq(row->state, S("open"));
+    return true;
+}
+
+static void test_receipts(void **state)
+{
+    struct fix *f = *state;
+    ARENA_SCOPE struct arena a = {0};
+    struct store_receipt row = {.id = S("r1"), .kind = S("agent"), .name = S("n"), .by = S("ann")};
+    struct store_receipt got;
+    int open = 0;
+    for (int i = 0; i < 2; i++) {
+        struct store_txn *t = txn(f);
+        store_receipt_insert(t, &row);
+        store_receipt_task(t, row.id, S("t1"));
+        store_receipt_task(t, row.id, S("t1")); /* twice is fine */
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        row.id = S("r2");
+    }
+    assert_true(store_read_receipts_open(store_view(f->s), count_receipt, &open, &f->err));
+    assert_int_equal(open, 2);
+    for (int i = 0; i < 2; i++) {
+        struct store_txn *t = txn(f);
+        store_receipt_end(t, S("r1"), S("{}"));
+        assert_int_equal(run(f, t).outcome, i ? STORE_GUARDED : STORE_COMMITTED);
+    }
+    assert_true(store_read_receipt(store_view(f->s), &a, S("r1"), &got, &f->err));
+    assert_true(str_eq(got.body, S("{}")) && str_eq(got.state, S("ended")));
+    assert_true(store_read_receipt(store_view(f->s), &a, S("t1"), &got, &f->err));
+    assert_true(str_eq(got.id, S("r2"))); /* the newest */
+    assert_false(store_read_receipt(store_view(f->s), &a, S("t2"), &got, &f->err));
+    assert_int_equal(f->err.kind, ERR_NOTFOUND);
+}
+
 static void test_hold_is_used_once(void **state)
 {
     struct fix *f = *state;
@@ -418,6 +513,42 @@ static void test_one_outcome(void **state)
         assert_int_equal(run(f, t).outcome, i ? STORE_GUARDED : STORE_COMMITTED);
     }
     assert_int_equal(leaves(f), 1);
+}
+
+static bool on_revoked(void *arg, const struct store_revoked *row)
+{
+    struct buf *out = arg;
+    buf_printf(out, "%.*s %.*s %lld %lld %.*s %.*s;", STR(row->kind), STR(row->name),
+               (long long)row->at_ms, (long long)row->until_ms, STR(row->by), STR(row->reason));
+    return true;
+}
+
+/* Entries are replaced, deleted only once, and swept when they are over. */
+static void test_revoked(void **state)
+{
+    struct fix *f = *state;
+    struct buf out = {0};
+    struct store_revoked id = {S("id"), S("spiffe://td/a"), 5, 0, S("eve"), S("lost")};
+    struct store_revoked key = {S("key"), S("k1"), 6, 100, S("eve"), (str){0}};
+    struct store_txn *t = store_txn_new(f->s);
+    store_revoked_put(t, &id);
+    store_revoked_put(t, &key);
+    key.at_ms = 7;
+    store_revoked_put(t, &key);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    assert_true(store_read_revoked(store_view(f->s), on_revoked, &out, &f->err));
+    assert_true(str_eq(buf_str(&out), S("id spiffe://td/a 5 0 eve lost;key k1 7 100 eve ;")));
+    t = store_txn_new(f->s);
+    store_revoked_sweep(t, 100);
+    store_revoked_delete(t, id.kind, id.name);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    t = store_txn_new(f->s);
+    store_revoked_delete(t, id.kind, id.name);
+    assert_int_equal(run(f, t).outcome, STORE_GUARDED);
+    buf_clear(&out);
+    assert_true(store_read_revoked(store_view(f->s), on_revoked, &out, &f->err));
+    assert_int_equal(buf_len(&out), 0);
+    buf_fini(&out);
 }
 
 static void test_limits(void **state)
@@ -694,8 +825,11 @@ int main(void)
         T(test_budget_is_exact),
         T(test_task_guards),
         T(test_hold_is_used_once),
+        T(test_leases_go_one_way),
+        T(test_receipts),
         T(test_one_outcome),
         T(test_limits),
+        T(test_revoked),
         T(test_wal_stays_short),
         T(test_second_gateway_refused),
         T(test_damaged_page_refused),

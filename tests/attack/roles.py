@@ -205,6 +205,9 @@ class Channel:
                 size, number, flags, id = struct.unpack_from("<IHHQ", self.buffer)
                 if len(self.buffer) >= 16 + size:
                     payload, self.buffer = self.buffer[16:16 + size], self.buffer[16 + size:]
+                    if NAMES[number] == "CUT" and id:  # its number is core's own, and core waits for the answer
+                        self.send("CUT_DONE", id, streams=0, calls=0)
+                        id = 0
                     return Answer(NAMES[number], id, unpack(NAMES[number], payload),
                                   self.fds.pop(0) if flags & 1 else None)
             if not select.select([self.sock], [], [], max(0, end - time.monotonic()))[0]:
@@ -268,7 +271,7 @@ class Edge:
         if kind is None:
             kind = PROOF_TOKEN if token is not None else PROOF_CONN if conn is not None else PROOF_NONE
         return {"kind": kind, "listener": listener, "conn": conn or 0, "token": token or b"", "task": task,
-                "session": session, "cert": cert, "endpoint": endpoint, "htm": b"POST", "dpop": dpop}
+                "session": session, "cert": cert, "endpoint": endpoint, "htm": b"POST", "dpop": dpop, "peer": b""}
 
     def call(self, tool="help__echo", args=b"{}", approval=b"", seconds=10.0, **proof):
         return self.core.ask("CALL", seconds, tool=tool, args=args, approval=approval,
@@ -391,14 +394,6 @@ class Roles:
             theirs.close()
             ends.append(Channel(ours))
         return Edge(self, self.edges, *ends)
-
-    def new_portal(self):
-        """core's channel to a new portal process, as after a restart."""
-        ours, theirs = socket.socketpair()
-        ours.setblocking(True)
-        self.processes["core"].channel.send("PEER", role=ROLES.index("portal"), index=0, fd=theirs.fileno())
-        theirs.close()
-        return Channel(ours)
 
     def new_peer(self, role):
         """Core's channel to a new process of this role, which we are."""

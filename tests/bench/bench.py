@@ -113,7 +113,7 @@ def measure_closing(ambit, rounds):
         if seen[-1][2]:
             raise SystemExit("no refusal followed the closing of a task")
         times.append((seen[-1][1] - asked) * 1e6)
-        receipts.append(receipt["refusingAfterMicroseconds"])
+        receipts.append(receipt["steps"]["refusing"]["microseconds"])
         violations += sum(1 for begun, _, allowed in seen if allowed and begun > closed)
     control.close()
     times.sort()

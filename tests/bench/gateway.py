@@ -66,7 +66,7 @@ class Ambit:
         config = {
             "state": "state",
             "people": {"ann": {"roles": ["owner", "administrator"], "uid": os.getuid()}},
-            "agents": {"bench": {"owner": "ann", "bearer": True, "assessed": "2026-10-01",
+            "agents": {"bench": {"owner": "ann", "bearer": True, "assessed": "2026-10-01", "assessedFor": "3650d",
                                  "ambit": [f"{b}/*" for b in BINDINGS]}},
             "listen": [{"address": f"127.0.0.1:{self.port}", "bearer": True}],
             "policies": ["bench.cedar"],

@@ -22,6 +22,10 @@ function call({ method, headers = {}, body = EMPTY }) {
     'workload.spiffe.io': 'true', ...headers,
   };
   for (const name of Object.keys(fields)) if (fields[name] === null) delete fields[name];
+  if (session.destroyed || session.closed) {
+    say({ bytes: 0, error: 'the session is over' });
+    return;
+  }
   const stream = session.request(fields);
   const result = { bytes: 0 };
   stream.on('response', (h) => {

@@ -32,8 +32,8 @@ def config(node):
     peers = ROOT / "tests/peers"
     return {
         "people": {"ann": {"roles": ["owner", "administrator"], "uid": os.getuid()}},
-        "agents": {"desk": {"owner": "ann", "bearer": True, "assessed": "2026-10-01", "ambit": ["*/*"]},
-                   "local": {"owner": "ann", "assessed": "2026-10-01", "ambit": ["*/*"],
+        "agents": {"desk": {"owner": "ann", "bearer": True, "assessed": "2026-10-01", "assessedFor": "3650d", "ambit": ["*/*"]},
+                   "local": {"owner": "ann", "assessed": "2026-10-01", "assessedFor": "3650d", "ambit": ["*/*"],
                              "select": {"uid": os.getuid()}}},
         "listen": [{"address": "127.0.0.1:1", "bearer": True}],
         "mcpServers": {

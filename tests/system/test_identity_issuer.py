@@ -367,6 +367,55 @@ def test_only_agents_certificates_enter(agents_door, tmp_path):
     assert enters(g, g.ca.issue("client", "clientAuth", f"URI:{DESK}")) is None
 
 
+@pytest.fixture
+def elsewhere(ambit_binary, tmp_path):
+    """A keeper of another trust domain, and an SVID of it."""
+    k = i.Keeper(ambit_binary, tmp_path / "elsewhere", {"trustDomain": "other.example"})
+    chain, key, _ = k.svid("spiffe://other.example/agent/desk/1", 3600)
+    k.svid_files = (tmp_path / "other.pem", tmp_path / "other.key")
+    for path, text in zip(k.svid_files, (chain, key)):
+        path.write_text(text)
+    yield k
+    k.stop()
+
+
+def test_certificates_of_other_trust_domains_enter_while_their_bundle_counts(agents_door, elsewhere, tmp_path):
+    """The bundle comes, and is replaced by one with other keys, while the gateway runs."""
+    g = agents_door
+    assert enters(g, elsewhere.svid_files) is None
+    bundle = tmp_path / "other.bundle"
+    bundle.write_text(json.dumps(elsewhere.published.bundle))
+    g.config["issuers"] = {"there": {"trustDomain": "other.example", "bundleFile": str(bundle)}}
+    g.write_config()
+    g.restart()
+    wait_until(lambda: enters(g, elsewhere.svid_files), "its agents to be let in")
+    assert enters(g, g.svid)
+    elsewhere.ask("ROTATE", kind=i.ROOT, revoke=1)
+    replaced = tmp_path / "other.new"
+    replaced.write_text(json.dumps(elsewhere.published.bundle))
+    os.replace(replaced, bundle)
+    wait_until(lambda: enters(g, elsewhere.svid_files) is None, "the old root to be gone", 30)
+    assert enters(g, g.svid)
+
+
+def test_gateways_federate_over_https_spiffe(gateway):
+    """One gets the other's bundle from its endpoint, over a rotation of everything there."""
+    there = gateway(start=False, trustDomain=TD, identity=SHORT)
+    there.spiffe = free_port()
+    there.config["listen"].append({"address": f"127.0.0.1:{there.spiffe}", "bundle": "spiffe"})
+    there.write_config()
+    there.start()
+    first = there.dir / "first.bundle"
+    first.write_text(json.dumps(there.control("identity.show")["bundle"]))
+    here = gateway(trustDomain="here.example", issuers={"there": {
+        "trustDomain": TD, "bundleFile": str(first), "endpoint": f"https://127.0.0.1:{there.spiffe}/bundle",
+        "profile": "https_spiffe", "endpointId": f"spiffe://{TD}/ambit/bundle"}})
+    wait_until(lambda: "keys of an issuer" in here.log, "the bundle to be fetched")
+    before = here.log.count("keys of an issuer")
+    there.control("identity.revoke", kind="jwt")
+    wait_until(lambda: here.log.count("keys of an issuer") > before, "the new bundle to be fetched", 30)
+
+
 def test_another_trust_domain_does_not_begin_on_old_keys(gateway):
     g = gateway(trustDomain=TD)
     g.stop()

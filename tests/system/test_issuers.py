@@ -1,13 +1,15 @@
 """Issuers elsewhere: their keys fetched by files and HTTPS, by the real fetcher inside its sandbox. The other side is
 Node.js with the npm package jose (tests/peers/issuers.mjs), and certificates of the openssl program."""
 
+import base64
 import json
 import os
 import re
+import subprocess
 
 import pytest
 
-from harness import wait_until
+from harness import ROOT, wait_until
 from issuer_peers import Authority, Issuers, issuers, states, wait_state, web  # noqa: F401 (fixtures)
 
 
@@ -61,7 +63,9 @@ def test_discovery_refused(gateway, issuers, web, case):
 
 
 def test_keys_of_another_host_are_not_fetched(gateway, issuers, web):
-    for host in ("https://127.0.0.1:1", f"http://localhost:{issuers.port}", "file://localhost"):
+    issuers.publish(["ES256"])
+    for host in ("https://127.0.0.1:1", f"https://127.0.0.1:{issuers.port}", f"https://elsewhere:{issuers.port}",
+                 f"http://localhost:{issuers.port}", "file://localhost"):
         issuers.put("/.well-known/openid-configuration", {"issuer": issuers.url, "jwks_uri": f"{host}/jwks"})
         g = gateway(issuers={"ci": {"oidc": issuers.url, "ca": str(web.cert)}})
         assert wait_state(g, "ci", lambda s: s["problem"])["state"] == "waiting"
@@ -116,7 +120,7 @@ def test_a_bundle_file_that_changes(gateway, tmp_path):
 def endpoint(node, tmp_path):
     """A bundle endpoint that shows an SVID of its own trust domain."""
     far = Authority(tmp_path, "far", "spiffe://far")
-    peer = Issuers(node, tmp_path, *far.issue("server", "critical,URI:spiffe://far/spire/server"), name="endpoint")
+    peer = Issuers(node, tmp_path, *far.issue("server", "critical,URI:spiffe://far/spire/server,DNS:localhost"), name="endpoint")
     peer.authority = far
     peer.bundle = lambda sequence, hint=1, more=(): {
         "keys": [far.jwk(), *more], "spiffe_sequence": sequence, "spiffe_refresh_hint": hint}
@@ -148,8 +152,9 @@ def test_an_endpoint_that_shows_an_svid(gateway, endpoint, tmp_path):
 
 
 def test_an_endpoint_that_shows_another_identity(gateway, endpoint, tmp_path):
+    """Its name is right, its authority too; who it says it is is not whom the configuration expects."""
     g = gateway(issuers={"far": spiffe_issuer(endpoint, tmp_path / "far.json", endpointId="spiffe://far/other")})
-    wait_state(g, "far", lambda s: s["state"] == "current" and s["problem"])
+    wait_state(g, "far", "is not for spiffe://far/other")
     assert endpoint.ask("/seen") == []
 
 
@@ -161,4 +166,67 @@ def test_an_endpoint_under_the_web_is_no_svid(gateway, issuers, tmp_path, web):
     g = gateway(issuers={"far": spiffe_issuer(issuers, tmp_path / "far.json"),
                          "web": {"trustDomain": "web", "endpoint": issuers.url + "/bundle", "ca": str(web.cert)}})
     wait_state(g, "web", lambda s: s.get("sequence") == 9)
-    assert wait_state(g, "far", lambda s: s["problem"])["sequence"] == 1
+    assert wait_state(g, "far", "certificate")["sequence"] == 1
+    assert [path for _, path, _ in issuers.ask("/seen")].count("/bundle") == 1
+
+
+# --- a Workload API ---------------------------------------------------------------------------------------
+
+
+class WorkloadApi:
+    """tests/peers/workload_server.mjs: one line of JSON says what it hands out from now on."""
+
+    def __init__(self, node, folder):
+        self.socket, self.log = folder / "workload.sock", folder / "workload.log"
+        with self.log.open("wb") as out:
+            self.process = subprocess.Popen([str(node), str(ROOT / "tests/peers/workload_server.mjs"), str(self.socket)],
+                                            stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT, text=True)
+        wait_until(lambda: "listening" in self.log.read_text(), "the Workload API to listen")
+        self.socket.chmod(0o777)
+
+    def say(self, **what):
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+
+    def give(self, *authorities, domain="far", keys=()):
+        ders = b"".join(a.openssl("x509", "-in", a.cert, "-outform", "DER") for a in authorities)
+        self.say(x509={f"spiffe://{domain}": base64.b64encode(ders).decode(), "spiffe://third": ""},
+                 jwt={f"spiffe://{domain}": json.dumps({"keys": list(keys)})})
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def api(node, tmp_path):
+    server = WorkloadApi(node, tmp_path)
+    yield server
+    if server.process.poll() is None:
+        server.stop()
+
+
+def test_a_workload_api_that_changes(gateway, issuers, api, tmp_path):
+    far, next_one = Authority(tmp_path, "far", "spiffe://far"), Authority(tmp_path, "next", "spiffe://far")
+    keys = [{k: v for k, v in key.items() if k not in ("use", "alg")} for key in issuers.ask("/keys", algs=["ES256", "RS256"])["keys"]]
+    api.give(far, keys=keys[:1])
+    g = gateway(issuers={"far": {"trustDomain": "far", "workloadSocket": str(api.socket)}})
+    s = wait_state(g, "far", lambda s: s["state"] == "current")
+    assert (s["certificates"], s["keys"]) == (1, 1) and "sequence" not in s
+    api.give(far, next_one, keys=keys)
+    wait_state(g, "far", lambda s: (s["certificates"], s["keys"]) == (2, 2))
+    api.give(next_one, keys=keys[1:])
+    wait_state(g, "far", lambda s: (s["certificates"], s["keys"]) == (1, 1))
+    # What ends, or cannot be read, is said; what there is stays; and it is asked again.
+    for what, says in (({"end": 7, "details": "no identity issued"}, "gRPC status 7: no identity issued"),
+                       ({"big": 3 << 20}, "too long")):
+        api.say(**what)
+        assert wait_state(g, "far", says)["certificates"] == 1
+        api.give(far, next_one, keys=keys)
+        wait_state(g, "far", lambda s: s["certificates"] == 2 and not s["problem"], 40)
+        api.give(next_one, keys=keys)
+        wait_state(g, "far", lambda s: s["certificates"] == 1)
+    api.give(far, domain="near")
+    assert wait_state(g, "far", "no bundle of far")["certificates"] == 1
+    api.stop()
+    assert wait_state(g, "far", lambda s: s["problem"] and "no bundle of far" not in s["problem"])["state"] == "current"

@@ -104,6 +104,14 @@ def test_keys_that_are_rotated_out(kube, issuers):  # noqa: F811
     assert bound_token(kube, kube.as_client(kube.sign(KUBE))).count(".") == 2
 
 
+def test_a_key_that_is_new(kube, issuers):  # noqa: F811
+    """A token names a key that was not there yet: the issuer is asked before its time."""
+    time.sleep(10)  # as often as strangers can make it ask
+    issuers.publish(ALGS)
+    new = kube.as_client(kube.sign(KUBE))
+    wait_until(lambda: bound_token(kube, new).count(".") == 2, "the new key to be known", seconds=15, pause=0.5)
+
+
 # --- SPIRE ------------------------------------------------------------------------------------------------
 
 

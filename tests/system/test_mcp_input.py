@@ -348,7 +348,7 @@ def test_token_of_a_closed_task(door, era):
 
 def test_agent_that_may_not_bear(gateway, hostile):
     g = gateway(mcpServers={"up": {"url": hostile.url, "operations": OPS}},
-                agents={"mute": {"owner": "ann", "assessed": "2026-10-01", "ambit": ["up/*"],
+                agents={"mute": {"owner": "ann", "assessed": "2026-10-01", "assessedFor": "3650d", "ambit": ["up/*"],
                                  "select": {"uid": 12345}}})
     task = g.open_task(["up/echo"], agent="mute")
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import http.server
 import json
 import secrets
@@ -44,7 +45,7 @@ def consenting(portal, hostile):  # noqa: F811
         return portal(agents={"desk": {"client": {"redirectUris": ["http://127.0.0.1/back", "https://desk.example/back"]},
                                        "purpose": "<i>helps</i>"}},
                       mcpServers={"up": {"url": hostile.url, "operations": {
-                          "echo": {"effect": "write"}, "slow": {"effect": "read"}}}}, **more)
+                          "echo": {"effect": "write"}, "echo_params": {"effect": "read"}}}}, **more)
 
     return make
 
@@ -192,3 +193,41 @@ def test_consent_cannot_be_given_without_the_person(consenting, browser, client)
         "credential": "AAAA", "authenticatorData": "AAAA", "clientData": "AAAA", "signature": "AAAA"}}))
     assert status == 403
     assert not client.asked
+
+
+def redeem(g, **form):
+    conn = http.client.HTTPConnection("127.0.0.1", g.port, timeout=10)
+    try:
+        conn.request("POST", "/oauth/token", urllib.parse.urlencode(form),
+                     {"Content-Type": "application/x-www-form-urlencoded"})
+        response = conn.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        conn.close()
+
+
+def test_code_becomes_the_task_and_a_second_use_ends_it(consenting, browser, client):  # noqa: F811
+    g, b = consenting(), browser()
+    b.authenticator()
+    enrol(b, g.first_link())
+    verifier = secrets.token_urlsafe(48)
+    b.goto(g.origin + request(g, client, verifier, authorization_details=json.dumps(
+        [{"type": "ambit_task", "purpose": "look", "operations": ["up/echo_params"], "calls": 3}])))
+    b.wait_for("location.pathname.startsWith('/consent/')")
+    asked = b.path.split("/")[-1]
+    b.click('button[data-decision="consent"][data-statement]')
+    use = {"grant_type": "authorization_code", "code": back(client)["code"], "code_verifier": verifier,
+           "client_id": "spiffe://ambit.local/agent/desk", "redirect_uri": f"http://127.0.0.1:{client.server_port}/back"}
+    status, answer = redeem(g, **use)
+    assert status == 200, answer
+    tasks = g.control("task.list")["tasks"]
+    assert [t["purpose"] for t in tasks] == ["look"] and tasks[0]["callsLeft"] == 3 and tasks[0]["owner"] == "ann"
+    records = [e["record"] for e in g.control("trace", id=tasks[0]["task"])["entries"]]
+    assert next(r for r in records if r["type"] == "task_open")["by"] == f"consent:{asked}"
+    mcp = g.mcp(token=answer["access_token"])
+    assert mcp.tools() == ["up__echo_params"]
+    status, again = redeem(g, **use)
+    assert status == 400 and again["error"] == "invalid_grant"
+    assert g.control("task.show", task=tasks[0]["task"])["state"] == "revoked"
+    refused = mcp.call("up__echo_params")
+    assert refused.refusal["decision"] == "deny" and "revoked" in refused.text, refused.text

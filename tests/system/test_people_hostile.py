@@ -35,7 +35,7 @@ def world(ambit_binary, node):
     }, POLICY, {})
     w.edge = w.new_edge()
     w.edge.catalogue("help", ["pay"])
-    w.portal = w.new_portal()
+    w.portal = w.new_peer("portal")
     yield w
     w.close()
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +80,7 @@ def test_garbage_is_answered_or_ends_the_portal_alone(world):
         answer = world.portal.ask("PEOPLE_ASK", session=b"", line=line)
         assert "text" in answer.fields, line[:40]
     for name in ("SIGN_JWT", "CALL", "RELEASE"):
-        portal = world.new_portal()
+        portal = world.new_peer("portal")
         portal.send(name)
         assert portal.is_closed(), name
     assert world.dead() == [], world.log_text()[-2000:]

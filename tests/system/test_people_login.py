@@ -27,7 +27,7 @@ def corp(gateway, node, tmp_path, hostile):
             portal={"listen": f"127.0.0.1:{port}", "login": {"issuer": "corp", "clientId": "ambit", "name": "Corp", **login}},
             people={"ann": {"oidc": {"issuer": "corp", "sub": "u-ann"}}},
             agents={"desk": {"client": {"redirectUris": ["http://127.0.0.1/back"]}}},
-            mcpServers={"up": {"url": hostile.url, "operations": {"echo": {"effect": "write"}, "slow": {"effect": "read"}}}})
+            mcpServers={"up": {"url": hostile.url, "operations": {"echo": {"effect": "write"}, "echo_params": {"effect": "read"}}}})
         g.portal_port, g.origin, g.idp = port, origin, f"http://127.0.0.1:{idp.port}"
         g.as_user = lambda **user: idp_get(idp, "/as?user=" + urllib.parse.quote(json.dumps(user)))
         wait_until(lambda: ask(g, "GET", "/signin").status == 200, "the portal")
@@ -127,7 +127,7 @@ def test_consent_without_a_passkey_reaches_reading_only(corp, browser, client): 
         return [answer.status, await answer.text()];
     })()""")
     assert status == 403 and "ambit-consent-beyond-reading" in text
-    b.goto(g.origin + ask_for("up/slow"))
+    b.goto(g.origin + ask_for("up/echo_params"))
     b.wait_for("location.pathname.startsWith('/consent/')")
     b.click('button[data-decision="consent"]:not([data-statement])')
     assert len(back(client)["code"]) == 43

@@ -157,7 +157,7 @@ def local(gateway, hostile):
     return gateway(
         agents={"desk": {"select": {"uid": os.getuid(), "gid": 23101}, "bearer": False},
                 "clerk": {"select": {"uid": os.getuid(), "gid": 23102}, "bearer": False},
-                "third": {"owner": "ann", "assessed": "2026-10-01", "ambit": ["up/*"], "select": {"uid": os.getuid(), "gid": 23103}}},
+                "third": {"owner": "ann", "assessed": "2026-10-01", "assessedFor": "3650d", "ambit": ["up/*"], "select": {"uid": os.getuid(), "gid": 23103}}},
         limits={"redeemWait": "2s", "sharedWindow": "3s"},
         mcpServers={"up": {"url": hostile.url, "operations": {"echo": {"effect": "read"}, "put": {"effect": "write", "highImpact": False}}}})
 

@@ -49,11 +49,13 @@ static bool to_edge(void *ctx, uint32_t edge, enum message_type type, uint64_t i
 {
     return false;
 }
-static void to_all(void *ctx, enum message_type type, const void *msg)
+static size_t cut(void *ctx, uint64_t seq, str task, uint32_t out[GATE_EDGES_MAX])
 {
+    return 0;
 }
-static void stop_children(void *ctx, str task)
+static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 {
+    return false;
 }
 
 static void set_up(struct bed *b, const char *dir)
@@ -72,7 +74,7 @@ static void set_up(struct bed *b, const char *dir)
     b->g.scratch.max = STORE_LEAF_BYTES_MAX;
     b->g.out.ctx = b;
     b->g.out.to_edge = to_edge;
-    b->g.out.to_all_edges = to_all;
+    b->g.out.cut = cut;
     b->g.out.stop_children = stop_children;
     holds_init(&b->g.holds);
     must(policy_load(&b->conf, &b->g.policy, &report, &err), &err);
