@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sys
@@ -117,11 +118,29 @@ def no_secret(data):
     return not any(value.encode() in data for value in KEYS.values())
 
 
+# --- the attacker's own tables --------------------------------------------------------------------------
+
+
+def test_the_attacker_speaks_the_present_language():
+    """tests/attack/roles.py has every message as docs/formats/ipc.md has it (which a unit test holds to the code)."""
+    kinds = {"u8": "B", "u32": "I", "i64": "q", "str": "s"}
+    seen = set()
+    for line in (ROOT / "docs/formats/ipc.md").read_text().splitlines():
+        found = re.match(r"\| (\d+) \| `([\w-]+)` \|", line)
+        if found:
+            name = found[2].upper().replace("-", "_")
+            fields = [kinds[k] for k in re.findall(r"`[\w.]+` (u8|u32|i64|str)", line.split("|")[8])]
+            assert r.MESSAGES[name][0] == int(found[1]), name
+            assert [kind for _, kind in r.MESSAGES[name][1]] == fields, name
+            seen.add(name)
+    assert seen == set(r.MESSAGES)
+
+
 # --- frames and messages ---------------------------------------------------------------------------------
 
 # What an edge may say, and to whom; everything else ends it.
 TO_CORE = {"CALL", "LIST", "SESSION_OPEN", "SESSION_END", "OUTCOME", "CATALOG", "CONN_CLOSED", "METRICS",
-           "OAUTH"}
+           "OAUTH", "CUT_DONE"}
 TO_KEEPER = {"RELEASE"}
 WITH_FD = {"LISTENER", "PEER", "DIRECTORY", "CONN"}
 FOREIGN = [("core", n) for n in r.MESSAGES if n not in TO_CORE] + \
