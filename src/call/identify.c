@@ -454,6 +454,10 @@ bool gate_identify(struct gate *g, uint32_t edge, const struct proof *p, int64_t
 {
     struct caller c = {0};
     *kind = REFUSAL_UNAUTHENTICATED;
+    if ((p->kind == PROOF_TOKEN || p->kind == PROOF_DPOP) && g->token_keys.n == 0) {
+        *kind = REFUSAL_UNAVAILABLE; /* a good token must not look like a bad one meanwhile */
+        return err_limit(err, "the gateway is starting; try again");
+    }
     if (p->kind == PROOF_TOKEN || p->kind == PROOF_DPOP)
         c.task = by_token(g, p, now_ms, &c, err);
     else if (p->kind == PROOF_CONN)

@@ -457,7 +457,8 @@ def test_revoked_identity_is_refused_at_the_next_request(desk):
         ("id", f"spiffe://{TD}/agent/desk", "ann", "stolen laptop")]
     g.kill()
     g.start()
-    assert "is revoked" in json.dumps(Mcp(g.url, token, MODERN).call("up__echo", {"a": 3}).message), "it holds over a restart"
+    wait_until(lambda: "is revoked" in json.dumps(Mcp(g.url, token, MODERN).call("up__echo", {"a": 3}).message),
+               "it to hold over the restart, once the keeper has told its keys", 5)
     g.control("identity.lift", kind="id", name=f"spiffe://{TD}/agent/desk")
     assert Mcp(g.url, token).call("up__echo", {"a": 4}).result["structuredContent"] == {"a": 4}
     assert [(e["state"], e["name"]) for e in records(g, "identity_change")] == [
