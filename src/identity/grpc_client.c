@@ -89,12 +89,28 @@ static int on_data(nghttp2_session *s, uint8_t flags, int32_t stream, const uint
     return 0;
 }
 
-/* Percent-encoded by the server; as it is, but for what a terminal should not see. */
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* Percent-encoded (PROTOCOL-HTTP2.md, Status-Message); what a terminal should not see becomes '?'.
+ */
 static void keep_text(struct client_call *k, str text)
 {
-    size_t n = text.n < GRPC_STATUS_TEXT_BYTES_MAX ? text.n : GRPC_STATUS_TEXT_BYTES_MAX;
-    for (size_t i = 0; i < n; i++)
-        k->text[i] = text.p[i] >= 0x20 && text.p[i] <= 0x7e ? text.p[i] : '?';
+    size_t n = 0;
+    for (size_t i = 0; i < text.n && n < GRPC_STATUS_TEXT_BYTES_MAX; i++) {
+        char c = text.p[i];
+        if (c == '%' && i + 2 < text.n && hex_digit(text.p[i + 1]) >= 0 &&
+            hex_digit(text.p[i + 2]) >= 0) {
+            c = (char)(hex_digit(text.p[i + 1]) << 4 | hex_digit(text.p[i + 2]));
+            i += 2;
+        }
+        k->text[n++] = c >= 0x20 && c <= 0x7e ? c : '?';
+    }
     k->text[n] = 0;
 }
 
