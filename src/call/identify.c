@@ -1,5 +1,6 @@
 /* Who asks: a task token, or a connection whose peer the kernel has named, to a task. */
 #include "call/gate.h"
+#include "call/close.h"
 #include "call/oauth.h"
 #include "base/clock.h"
 #include "base/hex.h"
@@ -17,8 +18,10 @@ struct known_token {
     bool has_cert, has_jkt;
     uint8_t cert[HASH_LEN];
     struct key_id jkt;
-    str jti, aud, client; /* in text[] */
-    bool narrowed;        /* to fewer operations than the task has */
+    str jti, aud;  /* in text[], as all of these */
+    str holder;    /* the identity that it was issued to, as an agent of ours */
+    str proven;    /* ... and as another trust domain calls it; empty: it is ours */
+    bool narrowed; /* to fewer operations than the task has */
     size_t narrow_n;
     str *narrow; /* sorted; its own memory, and text[] */
     char text[];
@@ -138,7 +141,7 @@ static str keep(char **at, str s)
 /* All strings of the token in one piece of memory. */
 static struct known_token *known_copy(const struct known_token *k)
 {
-    size_t n = k->jti.n + k->aud.n + k->client.n;
+    size_t n = k->jti.n + k->aud.n + k->holder.n + k->proven.n;
     for (size_t i = 0; i < k->narrow_n; i++)
         n += k->narrow[i].n;
     struct known_token *c = malloc(sizeof *c + n);
@@ -148,7 +151,8 @@ static struct known_token *known_copy(const struct known_token *k)
     char *at = c->text;
     c->jti = keep(&at, k->jti);
     c->aud = keep(&at, k->aud);
-    c->client = keep(&at, k->client);
+    c->holder = keep(&at, k->holder);
+    c->proven = keep(&at, k->proven);
     for (size_t i = 0; i < k->narrow_n; i++)
         c->narrow[i] = keep(&at, k->narrow[i]);
     return c;
@@ -165,8 +169,11 @@ static bool read_token(struct gate *g, struct arena *a, str token, int64_t now_m
     if (!jwt_verify(a, token, &g->token_keys, &want, jwt, err))
         return false;
     str task = json_get_str(jwt->task, S("id"));
-    *k = (struct known_token){
-        .exp_ms = jwt->exp_s * 1000, .jti = jwt->jti, .aud = jwt->aud, .client = jwt->client_id};
+    *k = (struct known_token){.exp_ms = jwt->exp_s * 1000,
+                              .jti = jwt->jti,
+                              .aud = jwt->aud,
+                              .holder = jwt->client_id,
+                              .proven = json_get_str(jwt->task, S("holder"))};
     if (!id_is_valid(task, 't'))
         return err_input(err, "the token names no task");
     memcpy(k->task.s, task.p, ID_LEN);
@@ -191,6 +198,34 @@ static struct known_token *verify_token(struct gate *g, str token, int64_t now_m
     return kept;
 }
 
+/* The identity that got the token is not revoked: an instance of ours, or one of another trust
+ * domain, which the name of the agent says nothing about. */
+static bool holder_stands(const struct gate *g, const struct known_token *k, int64_t now_ms,
+                          struct err *err)
+{
+    if (revoked_is_empty(&g->revoked))
+        return true;
+    return (!str_starts(k->holder, S("spiffe://")) ||
+            revoked_check_id(&g->revoked, k->holder, now_ms, err)) &&
+           (!k->proven.n || revoked_check_id(&g->revoked, k->proven, now_ms, err));
+}
+
+void gate_tokens_cut_revoked(struct gate *g, str by, int64_t now_ms)
+{
+    struct map tasks = {0};
+    struct err err;
+    str text;
+    void *v;
+    for (size_t i = 0; map_next(&g->tokens, &i, &text, &v);) {
+        struct known_token *k = v;
+        if (!holder_stands(g, k, now_ms, &err))
+            map_put(&tasks, id_str(&k->task), k);
+    }
+    for (size_t i = 0; map_next(&tasks, &i, &text, &v);)
+        gate_cut_agent(g, text, S("the identity of one of its agents was revoked"), by);
+    map_fini(&tasks);
+}
+
 bool gate_token_read(struct gate *g, struct arena *a, str token, int64_t now_ms,
                      struct token_facts *out, struct err *err)
 {
@@ -198,6 +233,10 @@ bool gate_token_read(struct gate *g, struct arena *a, str token, int64_t now_ms,
     struct known_token k;
     if (!read_token(g, a, token, now_ms, &jwt, &k, err))
         return false;
+    if (!holder_stands(g, &k, now_ms, err)) {
+        free(k.narrow);
+        return false;
+    }
     *out = (struct token_facts){.task = tasks_find(&g->tasks, id_str(&k.task)),
                                 .claims = jwt.claims,
                                 .jti = jwt.jti,
@@ -292,8 +331,6 @@ static bool known_serves(struct gate *g, const struct known_token *k, const stru
         return err_denied(err, "the token has expired; get a new one with `ambit task token`");
     if (p->listener >= g->conf->listeners_n)
         return err_denied(err, "no such listener");
-    if (!revoked_is_empty(&g->revoked) && !revoked_check_id(&g->revoked, k->client, now_ms, err))
-        return false; /* the instance that got it */
     if (!is_resource(k->aud, g->conf->listeners[p->listener].url, p->endpoint) &&
         !is_resource(k->aud, g->conf->issuer, p->endpoint))
         return err_denied(err, "the token is for another resource than this endpoint");
@@ -329,7 +366,7 @@ static struct task *by_token(struct gate *g, const struct proof *p, int64_t now_
     out->challenge.error = S("invalid_token");
     if (!t)
         err_denied(err, "the token's task is not known any more; ask its owner for a new one");
-    else if (!check_bearer(g, k, t, p, err))
+    else if (!check_bearer(g, k, t, p, err) || !holder_stands(g, k, now_ms, err))
         t = NULL;
     if (t)
         note_places(g, t, p, now_ms);

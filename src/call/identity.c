@@ -65,8 +65,10 @@ bool gate_revoke_identity(struct gate *g, const struct revoked_entry *e, store_d
                                                    e->until_ms, e->by, e->reason});
     add_record(g, txn, e, S("revoked"), e->by, e->at_ms);
     gate_submit(g, txn, done, arg);
-    if (e->kind == REVOKED_ID)
+    if (e->kind == REVOKED_ID) {
         cut_revoked(g, e->by, e->at_ms);
+        gate_tokens_cut_revoked(g, e->by, e->at_ms);
+    }
     return true;
 }
 

@@ -62,6 +62,9 @@ static void write_task(struct jw *w, const struct oauth_request *r, const struct
     jw_kstr(w, S("authority_hash"), base64url_dup(r->a, hash_str(&h)));
     if (want->narrowed)
         write_operations(w, S("operations"), want);
+    /* Whoever is an agent by another trust domain's word: so that its ID can be revoked. */
+    if (str_starts(r->who.subject, S("spiffe://")) && !str_eq(r->who.subject, r->who.spiffe_id))
+        jw_kstr(w, S("holder"), r->who.subject);
     jw_end_obj(w);
 }
 

@@ -17,7 +17,8 @@ struct oauth_later *oauth_later(const struct oauth_request *r, const struct oaut
     l->r.cert = str_dup(a, r->cert);
     l->r.who.spiffe_id = str_dup(a, r->who.spiffe_id);
     l->r.who.instance = str_dup(a, r->who.instance);
-    l->r.who.issuer = l->r.who.subject = l->r.who.token_id = (str){0};
+    l->r.who.subject = str_dup(a, r->who.subject);
+    l->r.who.issuer = l->r.who.token_id = (str){0};
     l->w = *w;
     l->w.resource = str_dup(a, w->resource);
     return l;

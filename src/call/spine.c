@@ -322,8 +322,7 @@ static bool may_go_on(const struct gate *g, const struct task *t, struct err *er
            task_is_live(t, now_ms, err);
 }
 
-/* Closed or suspended while the commit or the signature was under way: what is not out yet stays
- * in. */
+/* Closed while the commit or the signature was under way: what is not out yet stays in. */
 static bool may_go(struct gate *g, struct live_call *c)
 {
     struct err err;
@@ -465,9 +464,9 @@ static void allow(struct work *w)
     bool queued_is_enough = catalog_effect(w->tool) == EFFECT_READ && !c->high &&
                             !w->tool->conf->durable_reads && !internal && !w->approval;
     task_debit(c->task, &c->cost);
+    lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->tool->conf->txn)
         txn_begin(g, c, w->m->args, w->caller.instance);
-    lease_open(g, &c->task->id, w->tool->conf, w->now_ms); /* durable no later than the intent */
     if (w->approval)
         w->approval->state = HOLD_USED, w->approval->decided_ms = w->now_ms;
     struct store_txn *t = store_txn_new(g->store);

@@ -151,7 +151,6 @@ void core_workload_lost(struct core *c);
 MUST_USE bool core_on_workload(struct core *c, uint16_t type, uint64_t id, str payload,
                                struct err *err);
 
-
 /* core_metrics.c */
 void core_metrics(struct core *c, struct buf *out);
 void core_status(void *ctx, struct jw *w);

@@ -216,3 +216,57 @@ def test_go_spiffe_client_with_an_x509_svid_of_spire_is_an_agent(door, peer, tmp
     assert ask_token()["status"] == 400
     a.g.control("agent.resume", agent="desk")
     assert use()["status"] == 200
+    workload_id = {"kind": "id", "name": f"{THEIRS}/agent/desk"}
+    a.g.control("identity.revoke", workload_id)
+    gone = use()
+    assert gone["status"] == 401, gone
+    assert ask_token()["status"] == 401
+    a.g.control("identity.lift", workload_id)
+    assert ask_token()["status"] == 200
+
+
+def test_listener_of_agents_lets_workloads_of_spire_in_while_its_bundle_says_so(gateway, spire, peer, tmp_path):
+    s, bundle, port = spire(), tmp_path / "spire.json", free_port()
+    bundle.write_text(s.bundle())
+    ca = Ca(tmp_path, "ca")
+    cert, key = ca.issue("web", "serverAuth", "IP:127.0.0.1,DNS:localhost")
+    gateway(issuers={"spire": {"trustDomain": "spire.example", "bundleFile": str(bundle)}},
+            agents={"desk": {"owner": "ann", "assessed": "2026-10-01",
+                             "proofs": [{"issuer": "spire", "id": f"{THEIRS}/agent/desk"}]}},
+            listen=[{"address": "127.0.0.1:0", "bearer": True},
+                    {"address": f"127.0.0.1:{port}", "cert": str(cert), "key": str(key), "clientCa": "agents"}])
+    workload = peer("dial", s.agent_socket, ca.cert, f"https://localhost:{port}")
+    wait_until(lambda: workload.ask("/mcp").get("status") in (401, 405), "the handshake to be let in")
+    document = json.loads(s.bundle())
+    document["keys"] = [key for key in document["keys"] if key["use"] != "x509-svid"]
+    document["spiffe_sequence"] += 1
+    bundle.write_text(json.dumps(document))
+    wait_until(lambda: "error" in workload.ask("/mcp"), "the handshake to be refused", 30, 0.2)
+
+
+# --- workloads of both, with each other -------------------------------------------------------------------------
+
+
+def test_workloads_of_both_speak_mutual_tls(house, spire, peer, tmp_path):
+    """Each side proves itself to go-spiffe on the other, with the bundles that its own Workload API hands out."""
+    s = spire()
+    s.set_bundle("ambit.local", fetch(house, "web", house.roots)["bundle"])
+    s.entry("/server", os.getuid(), federates=["ambit.local"])
+    bundle = tmp_path / "spire.json"
+    bundle.write_text(s.bundle())
+    house.stop()
+    house.config["issuers"] = {"spire": {"trustDomain": "spire.example", "bundleFile": str(bundle)}}
+    house.write_config()
+    house.start()
+    mine = peer("api", house.workload)
+    wait_until(lambda: THEIRS in mine.ok("bundles")["x509"], "our Workload API to hand SPIRE's bundle out")
+    wait_until(lambda: OURS in peer("api", s.agent_socket).ok("bundles")["x509"], "SPIRE's agent to hand ours out", 30, 1)
+
+    theirs = peer("serve", s.agent_socket, OURS)
+    client = peer("dial", house.workload, THEIRS, f"https://{theirs.hello['addr']}")
+    assert client.ok("/")["body"].startswith(f"{OURS}/agent/desk/pid-{client.process.pid}-")
+    server = peer("serve", house.workload, THEIRS)
+    caller = peer("dial", s.agent_socket, OURS, f"https://{server.hello['addr']}")
+    assert caller.ok("/")["body"].startswith(f"{THEIRS}/")
+    narrow = peer("serve", s.agent_socket, f"{OURS}/agent/other")
+    assert "error" in peer("dial", house.workload, THEIRS, f"https://{narrow.hello['addr']}").ask("/")
