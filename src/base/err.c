@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-__attribute__((format(printf, 4, 0))) static void set(struct err *err, enum err_kind kind, int os, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void set(struct err *err, enum err_kind kind, int os,
+                                                      const char *fmt, va_list ap)
 {
     err->kind = kind;
     err->os = os;

@@ -48,9 +48,9 @@ enum {
     TASK_LIFE_MS_MAX = 7 * 24 * 3600 * 1000,
     HOLD_LIFE_MS = 15 * 60 * 1000,
     HOLDS_PER_TASK_MAX = 64,
-    REDEEM_WAIT_MS = 60 * 1000,        /* config: limits.redeemWait */
-    SHARED_WINDOW_MS = 60 * 1000,      /* config: limits.sharedWindow */
-    TASK_REQUESTS_MAX = 8,             /* of one agent, waiting for its owner */
+    REDEEM_WAIT_MS = 60 * 1000,   /* config: limits.redeemWait */
+    SHARED_WINDOW_MS = 60 * 1000, /* config: limits.sharedWindow */
+    TASK_REQUESTS_MAX = 8,        /* of one agent, waiting for its owner */
 
     /* channels between roles */
     IPC_FRAME_BYTES_MAX = 24 << 20,

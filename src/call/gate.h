@@ -184,8 +184,8 @@ void gate_conn_dropped(struct gate *g, uint32_t edge, int64_t conn);
 void gate_tokens_sweep(struct gate *g, int64_t now_ms);
 /* Every token is verified anew at its next use: the keys have changed. */
 void gate_tokens_forget(struct gate *g);
-/* What is under way with tokens whose holder (`client_id`) is revoked now ends. The task goes on for
- * other identities of its agent. */
+/* What is under way with tokens whose holder (`client_id`) is revoked now ends. The task goes on
+ * for other identities of its agent. */
 void gate_tokens_cut_revoked(struct gate *g, str by, int64_t now_ms);
 
 /* A task token that somebody shows without using it: to exchange, ask about, or revoke it. Whether

@@ -2,9 +2,9 @@
  *
  * The bytes lie in pages of their own: locked against swapping where the limit on locked memory
  * allows, left out of core dumps (MADV_DONTDUMP), not inherited by a fork (MADV_WIPEONFORK), and
- * wiped when they are given back (a few wiped pages stay mapped for the next secrets). A secret costs at least one page, so use it for keys and
- * credentials, not for lists. Ownership: whoever made it frees it. Threads: one writer, then any
- * number of readers. */
+ * wiped when they are given back (a few wiped pages stay mapped for the next secrets). A secret
+ * costs at least one page, so use it for keys and credentials, not for lists. Ownership: whoever
+ * made it frees it. Threads: one writer, then any number of readers. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"

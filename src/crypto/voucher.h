@@ -54,9 +54,9 @@ MUST_USE bool voucher_check(const struct secret *key, str bytes, int64_t now_ms,
                             struct voucher *out, struct err *err);
 
 /* The vouchers already used: (call, kind, secret), each remembered until its expiry. At most
- * 34 bytes for each of `capacity`, touched only as needed. Entries leave in the order they came, once
- * dead; when all room is taken, further vouchers are refused (ERR_LIMIT). It keeps the latest time
- * it has seen, so a clock set back revives nothing. */
+ * 34 bytes for each of `capacity`, touched only as needed. Entries leave in the order they came,
+ * once dead; when all room is taken, further vouchers are refused (ERR_LIMIT). It keeps the latest
+ * time it has seen, so a clock set back revives nothing. */
 struct voucher_used;
 MUST_USE bool voucher_used_new(size_t capacity, struct voucher_used **out, struct err *err);
 void voucher_used_free(struct voucher_used *u);

@@ -42,10 +42,10 @@ struct hold {
     struct hash digest;
     enum hold_state state;
     int64_t created_ms, expires_ms, decided_ms;
-    str approver, method; /* of the decision */
+    str approver, method;              /* of the decision */
     str approvers[HOLD_APPROVERS_MAX]; /* who approved so far; policy says how many it takes */
     size_t approvers_n;
-    str policies;         /* JSON array of the policies that held it */
+    str policies; /* JSON array of the policies that held it */
     struct arena arena;
 };
 

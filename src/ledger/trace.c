@@ -108,8 +108,8 @@ static void add_task(struct gather *g, const struct store_task *row)
     g->t->tasks = grow(g->a, g->t->tasks, g->t->tasks_n, &g->tasks_cap, sizeof *g->t->tasks);
     struct store_task *t = &g->t->tasks[g->t->tasks_n++];
     *t = *row;
-    str *fields[] = {&t->id,      &t->parent, &t->owner, &t->agent,
-                     &t->purpose, &t->grants, &t->state, &t->reason, &t->opened_by};
+    str *fields[] = {&t->id,     &t->parent, &t->owner,  &t->agent,    &t->purpose,
+                     &t->grants, &t->state,  &t->reason, &t->opened_by};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         *fields[i] = str_dup(g->a, *fields[i]);
 }

@@ -55,8 +55,8 @@ static bool drop_capabilities(uint64_t keep, struct err *err)
         {.effective = (uint32_t)(keep >> 32), .permitted = (uint32_t)(keep >> 32)}};
     if (syscall(SYS_capset, &head, set) != 0)
         return err_system(err, "cannot drop the capabilities");
-    if (syscall(SYS_capget, &head, set) != 0 ||
-        set[0].permitted != (uint32_t)keep || set[1].permitted != (uint32_t)(keep >> 32))
+    if (syscall(SYS_capget, &head, set) != 0 || set[0].permitted != (uint32_t)keep ||
+        set[1].permitted != (uint32_t)(keep >> 32))
         return err_denied(err, "the capabilities are still there");
     return true;
 }

@@ -15,7 +15,7 @@ struct keeper_keys {
     struct keyring *ring;
     struct key *checkpoint;
     str origin, trust_domain; /* borrowed from the configuration */
-    const struct conf *conf; /* borrowed */
+    const struct conf *conf;  /* borrowed */
     struct buf issuer;        /* `iss` of tokens */
     struct buf checkpoint_vkey;
     bool unpublished;       /* the ring has changed: tell core before anything is signed with it */

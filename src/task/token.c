@@ -89,7 +89,8 @@ void task_token_claims(const struct task *t, const struct conf *conf, str endpoi
     struct id jti = id_new('j');
     struct jw w = jw(out);
     jw_obj(&w);
-    jw_kstr(&w, S("aud"), conf_resource(&a, &(struct conf_listener){.url = conf->issuer}, endpoint));
+    jw_kstr(&w, S("aud"),
+            conf_resource(&a, &(struct conf_listener){.url = conf->issuer}, endpoint));
     jw_kstr(&w, S("sub"), t->owner);
     jw_kstr(&w, S("client_id"), task_agent_id(&a, conf, t->agent));
     jw_ki64(&w, S("iat"), now_ms / 1000);

@@ -1,9 +1,9 @@
 /* schema: which entity types, actions and attributes there are.
  *
- * schema_read takes the human syntax (`.cedarschema`), schema_json.h the JSON one, and both give the
- * resolved model: every name looked up, every common type expanded, both hierarchies closed. The
- * model is immutable, lives in the arena given and borrows the text, which must live as long. Types
- * are cedar/schema/type.h; an entity type is its index in schema.etypes. Actions' own types
+ * schema_read takes the human syntax (`.cedarschema`), schema_json.h the JSON one, and both give
+ * the resolved model: every name looked up, every common type expanded, both hierarchies closed.
+ * The model is immutable, lives in the arena given and borrows the text, which must live as long.
+ * Types are cedar/schema/type.h; an entity type is its index in schema.etypes. Actions' own types
  * ("Action", "NS::Action") are entity types too, marked is_action, without attributes.
  *
  * Names. A reference without "::" means the definition of that name in its own namespace, else the
