@@ -5,6 +5,7 @@
 over all cases: each cmocka case, each replayed fuzz seed, each pytest case, each extra check of --all."""
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -174,16 +175,20 @@ def replay_seeds(tally):
 # --- system tests -----------------------------------------------------------------------------------------------
 
 
-def system_tests(tally, what, marks):
-    stage(what)
-    report = OUT / "pytest.xml"
+def run_system_file(path, marks):
+    """One file of system tests in a pytest of its own: (path, what pytest did, its report)."""
+    report = OUT / f"{path.stem}.xml"
     report.unlink(missing_ok=True)
-    done = run([PYTHON, "-B", "-m", "pytest", "-c", "tests/pytest.ini", "tests/system", "-q", "-m", marks,
-                f"--junitxml={report}"], AMBIT=str(AMBIT), AMBIT_BINARY=str(AMBIT))
-    if done.returncode == 5 and marks == "heavy":  # none is marked so
+    done = run([PYTHON, "-B", "-m", "pytest", "-c", "tests/pytest.ini", path, "-q", "-m", marks, f"--junitxml={report}"],
+               AMBIT=str(AMBIT), AMBIT_BINARY=str(AMBIT))
+    return path, done, report
+
+
+def count_system_file(tally, path, done, report):
+    if done.returncode == 5:  # none of its tests has these marks
         return
     if not report.exists():
-        tally.fail("pytest", done.stdout)
+        tally.fail(f"pytest {path.name}", done.stdout)
         return
     failed_before = len(tally.failed)
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
@@ -197,7 +202,19 @@ def system_tests(tally, what, marks):
         else:
             tally.passed += 1
     if done.returncode not in (0, 1) or (done.returncode and len(tally.failed) == failed_before):
-        tally.fail(f"pytest ended with {done.returncode}", done.stdout)
+        tally.fail(f"pytest of {path.name} ended with {done.returncode}", done.stdout)
+
+
+def system_tests(tally, what, marks):
+    """Two files at a time, the longest first: most of their time they wait."""
+    stage(what)
+    files = sorted((ROOT / "tests/system").glob("test_*.py"), key=lambda path: -path.stat().st_size)
+    before = tally.passed + len(tally.failed)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for one in pool.map(lambda path: run_system_file(path, marks), files):
+            count_system_file(tally, *one)
+    if tally.passed + len(tally.failed) == before:
+        tally.fail(f"{what}: there are none")
 
 
 # --- the rest of --all ------------------------------------------------------------------------------------------
