@@ -6,13 +6,14 @@ import http.client
 import http.server
 import json
 import secrets
+import subprocess
 import threading
 import urllib.parse
 
 import pytest
 
 from test_people_portal import ask, browser, enrol, invite, portal  # noqa: F401 (fixtures)
-from harness import wait_until
+from harness import ROOT, wait_until
 
 
 class Callback(http.server.BaseHTTPRequestHandler):
@@ -231,3 +232,35 @@ def test_code_becomes_the_task_and_a_second_use_ends_it(consenting, browser, cli
     assert g.control("task.show", task=tasks[0]["task"])["state"] == "revoked"
     refused = mcp.call("up__echo_params")
     assert refused.refusal["decision"] == "deny" and "revoked" in refused.text, refused.text
+
+
+@pytest.mark.parametrize("library", ["oauth4webapi", "openid-client"])
+def test_stock_client_gets_a_task_from_its_owner(consenting, browser, client, node, library):  # noqa: F811
+    """Discovery, PKCE, consent in the browser, `iss`, the code, a token bound by DPoP, a request with it."""
+    g, b = consenting(), browser()
+    b.authenticator()
+    enrol(b, g.first_link())
+    program = subprocess.Popen([node, ROOT / "tests/peers/code_client.mjs", library], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        details = [{"type": "ambit_task", "purpose": "look", "operations": ["up/echo_params"], "calls": 3}]
+        print(json.dumps({"issuer": f"http://127.0.0.1:{g.port}", "client_id": "spiffe://ambit.local/agent/desk",
+                          "redirect_uri": f"http://127.0.0.1:{client.server_port}/back", "mcp": g.url,
+                          "details": json.dumps(details)}), file=program.stdin, flush=True)
+        begun = json.loads(program.stdout.readline())
+        assert begun.get("open", "").startswith(f"{g.origin}/authorize?"), begun
+        b.goto(begun["open"])
+        b.wait_for("location.pathname.startsWith('/consent/')")
+        b.click('button[data-decision="consent"][data-statement]')
+        back(client)
+        came = f"http://127.0.0.1:{client.server_port}" + [p for p in client.asked if p.startswith("/back")][0]
+        print(came, file=program.stdin, flush=True)
+        got = json.loads(program.stdout.readline())
+    finally:
+        program.kill()
+        program.wait()
+    assert got.get("status") == 200, got
+    assert got["token"]["token_type"].lower() == "dpop" and "refresh_token" not in got["token"]
+    assert [tool["name"] for tool in got["body"]["result"]["tools"]] == ["up__echo_params"]
+    tasks = g.control("task.list")["tasks"]
+    assert [t["purpose"] for t in tasks] == ["look"] and tasks[0]["agent"] == "desk"
