@@ -244,6 +244,12 @@ def valgrind(tally):
         tally.check(f"valgrind {name}", done)
 
 
+def delegation_trees(tally):
+    """The property test in full, on the optimised code: under the sanitizers it takes fewer trees."""
+    stage("100,000 delegation trees")
+    tally.check("task/narrow, 100,000 trees", run([ROOT / "build/strict-gcc/src/task_narrow"], TREES="100000"))
+
+
 def demonstration(tally):
     stage("./run --once")
     done = run(["./run", "--once"])
@@ -288,6 +294,7 @@ def main():
             demonstration(tally)
     if arguments.all:
         if strict_builds(tally):
+            delegation_trees(tally)
             valgrind(tally)
     if os.environ.get("CI") == "true":
         unlisted_skips(tally)

@@ -203,6 +203,23 @@ static void test_outcomes_have_an_owner(void **state)
     assert_int_equal(map_count(&b->g.live), 0);
 }
 
+/* The wall clock leaps ahead and is set back: what has ended meanwhile stays ended. */
+static void test_clock_that_jumps(void **state)
+{
+    struct bed *b = *state;
+    struct task *t = open_task(b, 9);
+    str token = token_of(b, t);
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    settle(b, OUTCOME_OK);
+    struct id id = t->id; /* the task may be forgotten, but does not come back */
+    gate_tick(&b->g, t->deadline_ms + 1);
+    store_flush(b->g.store);
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_REFUSED);
+    t = tasks_find(&b->g.tasks, id_str(&id));
+    assert_true(!t || t->state == TASK_EXPIRED);
+    assert_int_equal(b->g.counts.allowed, 1);
+}
+
 static void test_delegation_narrows(void **state)
 {
     struct bed *b = *state;
@@ -332,6 +349,7 @@ int main(void)
         T(test_close_is_the_end),
         T(test_close_overtakes_a_commit),
         T(test_outcomes_have_an_owner),
+        T(test_clock_that_jumps),
         T(test_delegation_narrows),
         T(test_list_shows_the_tasks_tools),
         T(test_state_survives_a_restart),
