@@ -18,6 +18,7 @@ from cryptography import x509
 from jwcrypto import jwk, jws, jwt
 
 from harness import MODERN, ROOT, ControlError, Mcp, free_port, stop_process, wait_until
+from test_spiffe_gateway import scc  # noqa: F401 (a fixture)
 from test_http_tls import Ca
 
 sys.path.insert(0, str(ROOT / "tests/attack"))
@@ -293,6 +294,12 @@ def test_bundle_endpoint_web(endpoints):
         assert get(g.web, context, path)[0].status == 404
     response, _ = get(g.web, context, method="POST")
     assert response.status == 405 and response.headers["allow"] == "GET"
+
+
+def test_compliance_checker_passes_the_bundle(endpoints, scc, tmp_path):  # noqa: F811
+    (tmp_path / "bundle.json").write_bytes(get(endpoints.web, insecure())[1])
+    said = scc("bundle", tmp_path / "bundle.json")
+    assert said["summary"]["passed"] >= 8 and not said["summary"]["warnings"], said
 
 
 def test_bundle_endpoint_spiffe(endpoints, tmp_path):
