@@ -20,7 +20,7 @@ import level_policies
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OURS = pathlib.Path(os.environ.get("CEDAR_LEVELS_PEER", ROOT / "build/release/src/cedar/cedar_levels_peer"))
-THEIRS = pathlib.Path(os.environ.get("CEDAR_CRATE", ROOT / "tests/peers/cedar_crate/target/release/cedar_crate"))
+THEIRS = pathlib.Path(os.environ.get("CEDAR_CRATE", ROOT / "build/peers/cedar_crate/release/cedar_crate"))
 CASES_AT_ONCE = 2000
 LEVEL_KINDS = {"EntityDerefLevelViolation": "level-exceeded", "LiteralDerefTarget": "level-literal"}
 
