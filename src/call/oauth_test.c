@@ -1,89 +1,6 @@
 /* The authorization server over a real store and a real issuer: what it grants, and each thing on
  * the adversarial lists that it must refuse. */
-#include "call/oauth_bed.h"
-
-#define ISSUER   "https://gw.example"
-#define TOKEN    ISSUER "/oauth/token"
-#define MCP      ISSUER "/mcp"
-#define SPIFFE   "urn:ietf:params:oauth:client-assertion-type:jwt-spiffe"
-#define JWT_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#define EXCHANGE "urn:ietf:params:oauth:grant-type:token-exchange"
-#define ACCESS   "urn:ietf:params:oauth:token-type:access_token"
-#define CC       "grant_type", "client_credentials"
-
-static const char *SHOP[] = {"shop/find", "shop/look", "ambit/delegate"};
-static const char *ALL[] = {"shop/find", "shop/look", "shop/refund"};
-
-static const char *z(struct bed *b, str s)
-{
-    return str_dup(&b->arena, s).p;
-}
-
-static const char *svid(struct bed *b, const char *path)
-{
-    return z(b, bed_svid(b, path, ISSUER));
-}
-
-/* Gets the server's nonce as a client does: by asking without one. */
-static str learn_nonce(struct bed *b, struct key *k)
-{
-    struct proof p = {.listener = BED_TLS,
-                      .dpop = dpop_make(&b->arena, k, S("first"), S("POST"), S(TOKEN), (str){0},
-                                        (str){0}, clock_wall_ms() / 1000)};
-    const char *const params[] = {
-        CC, "client_assertion_type", SPIFFE, "client_assertion", svid(b, "/agent/desk/1"), NULL};
-    bed_ask(b, OAUTH_TOKEN, p, params);
-    bed_refused(b, "use_dpop_nonce");
-    str nonce = bed_nonce(b);
-    assert_true(nonce.n > 0);
-    return nonce;
-}
-
-static str token_for(struct bed *b, struct key *k, str nonce, const char *jti, const char *agent,
-                     const char *const *more)
-{
-    const char *params[24] = {CC, "client_assertion_type", SPIFFE, "client_assertion",
-                              svid(b, agent)};
-    size_t n = 6;
-    for (; more && *more; more++)
-        params[n++] = *more;
-    struct proof p = {.listener = BED_TLS,
-                      .dpop = dpop_make(&b->arena, k, str_z(jti), S("POST"), S(TOKEN), (str){0},
-                                        nonce, clock_wall_ms() / 1000)};
-    bed_ask(b, OAUTH_TOKEN, p, params);
-    if (b->status != 200)
-        fail_msg("%u %.*s", b->status, STR(b->body));
-    return bed_member(b, "access_token");
-}
-
-static struct proof use(struct bed *b, struct key *k, str token, str nonce, const char *jti,
-                        const char *htu)
-{
-    return (struct proof){.kind = PROOF_DPOP,
-                          .listener = BED_TLS,
-                          .token = token,
-                          .dpop = dpop_make(&b->arena, k, str_z(jti), S("POST"), str_z(htu), token,
-                                            nonce, clock_wall_ms() / 1000)};
-}
-
-static struct key *fresh_key(void)
-{
-    struct key *k;
-    OK(key_generate(KEY_ES256, &k, &err));
-    return k;
-}
-
-static const json *claims_of(struct bed *b, str token)
-{
-    str head, rest, body, sig, text;
-    const json *v = NULL;
-    struct err err;
-    str_cut(token, '.', &head, &rest);
-    str_cut(rest, '.', &body, &sig);
-    assert_true(base64url_decode(&b->arena, body, &text));
-    assert_true(json_read(&b->arena, text, NULL, &v, &err));
-    return v;
-}
+#include "call/oauth_kit_test.h"
 
 /* ---- what works ---- */
 
@@ -106,7 +23,7 @@ static void test_jwt_svid_and_dpop(void **state)
     assert_true(str_eq(json_get_str(json_get(c, S("task")), S("id")), id_str(&t->id)));
     assert_int_equal(json_get_str(json_get(c, S("task")), S("authority_hash")).n, 43);
     assert_null(json_get(json_get(c, S("task")), S("operations")));
-    int64_t iat, exp;
+    int64_t iat = 0, exp = 0;
     assert_true(json_i64(json_get(c, S("iat")), &iat) && json_i64(json_get(c, S("exp")), &exp));
     assert_true(exp - iat <= 300 && exp - iat > 200);
     assert_int_equal(bed_use(b, use(b, k, token, nonce, "u1", MCP)), 0);
@@ -126,7 +43,7 @@ static void test_mtls(void **state)
     assert_int_equal(b->status, 200);
     assert_true(str_eq(bed_member(b, "token_type"), S("Bearer")));
     str token = bed_member(b, "access_token");
-    int64_t iat, exp;
+    int64_t iat = 0, exp = 0;
     const json *c = claims_of(b, token);
     assert_true(json_i64(json_get(c, S("iat")), &iat) && json_i64(json_get(c, S("exp")), &exp));
     assert_int_equal(exp - iat, 60); /* refund is high-impact */
@@ -158,7 +75,7 @@ static void test_life_ends_with_the_proof(void **state)
     p.chain = bed_chain(b, "/agent/desk/1", 20, &p.cert);
     const char *const params[] = {CC, NULL};
     bed_ask(b, OAUTH_TOKEN, p, params);
-    int64_t iat, exp;
+    int64_t iat = 0, exp = 0;
     const json *c = claims_of(b, bed_member(b, "access_token"));
     assert_true(json_i64(json_get(c, S("iat")), &iat) && json_i64(json_get(c, S("exp")), &exp));
     assert_true(exp - iat <= 20);
@@ -367,17 +284,6 @@ static void test_typing(void **state)
 
 /* ---- which task, which resource, how much ---- */
 
-static void ask_cc(struct bed *b, const char *const *more)
-{
-    const char *params[24] = {CC, "client_assertion_type", SPIFFE, "client_assertion",
-                              svid(b, "/agent/desk/1")};
-    size_t n = 6;
-    for (; *more; more++)
-        params[n++] = *more;
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
-}
-#define ASK_CC(b, ...) ask_cc(b, (const char *const[]){__VA_ARGS__, NULL})
-
 static void test_choice_of_task(void **state)
 {
     struct bed *b = *state;
@@ -451,8 +357,9 @@ static void test_details(void **state)
         "[{\"type\":\"tool_call\",\"actions\":[1]}]",
         "[{\"type\":\"tool_call\",\"actions\":[\"shop/*\"]}]",
         "[{\"type\":\"tool_call\",\"actions\":[\"shop/find\"],\"constraints\":{}}]",
-        "[{\"type\":\"tool_call\",\"actions\":[\"shop/find\"]},{\"type\":\"tool_call\",\"actions\":"
-        "[\"shop/look\"]}]",
+        ("[{\"type\":\"tool_call\",\"actions\":[\"shop/"
+         "find\"]},{\"type\":\"tool_call\",\"actions\":"
+         "[\"shop/look\"]}]"),
         "[{\"type\":\"ambit_task\",\"task\":\"x\"}]",
         "[{\"type\":\"ambit_task\",\"task\":\"t00000000000000000000000000\",\"actions\":[]}]",
     };
@@ -475,46 +382,12 @@ static void test_details(void **state)
     assert_int_equal(b->status, 200);
     const json *c = claims_of(b, bed_member(b, "access_token"));
     assert_int_equal(json_count(json_get(json_get(c, S("task")), S("operations"))), 2);
-    int64_t iat, exp;
+    int64_t iat = 0, exp = 0;
     assert_true(json_i64(json_get(c, S("iat")), &iat) && json_i64(json_get(c, S("exp")), &exp));
     assert_true(exp - iat > 60);
 }
 
 /* ---- list 7: exchange ---- */
-
-static void ask_exchange(struct bed *b, const char *agent, str subject, const char *const *more)
-{
-    const char *params[24] = {"grant_type",    EXCHANGE,           "client_assertion_type",
-                              SPIFFE,          "client_assertion", svid(b, agent),
-                              "subject_token", z(b, subject),      "subject_token_type",
-                              ACCESS};
-    size_t n = 10;
-    for (; *more; more++)
-        params[n++] = *more;
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
-}
-#define EXCHANGE_IT(b, subject, ...)                                                               \
-    ask_exchange(b, "/agent/desk/1", subject, (const char *const[]){__VA_ARGS__, NULL})
-
-static unsigned call_with(struct bed *b, str token, const char *endpoint, const char *tool,
-                          const char *args)
-{
-    struct msg_call m = {.proof = {.kind = PROOF_TOKEN,
-                                   .listener = BED_LOOPBACK,
-                                   .token = token,
-                                   .htm = S("POST"),
-                                   .endpoint = str_z(endpoint)},
-                         .tool = str_z(tool),
-                         .args = str_z(args)};
-    gate_call(&b->g, BED_EDGE, 9, &m);
-    store_flush(b->g.store);
-    return b->type == MSG_REFUSED ? b->refusal : 0;
-}
-
-static unsigned call(struct bed *b, str token, const char *endpoint, const char *tool)
-{
-    return call_with(b, token, endpoint, tool, "{}");
-}
 
 static void test_exchange_narrows(void **state)
 {
@@ -639,203 +512,6 @@ static void test_act_is_the_chain(void **state)
     bed_refused(b, "invalid_grant");
 }
 
-/* ---- tasks that do not begin with a person ---- */
-
-/* What another task has delegated: taken up once, in time, by its own agent. */
-static void test_redeeming(void **state)
-{
-    struct bed *b = *state;
-    struct task *t = bed_task(b, "desk", SHOP, 3, NULL);
-    static const char args[] =
-        "{\"agent\":\"clerk\",\"operations\":[\"shop/find\"],\"purpose\":\"p\"}";
-    ASK_CC(b, "task", t->id.s);
-    assert_int_equal(call_with(b, bed_member(b, "access_token"), "", "ambit__delegate", args), 0);
-    struct task *child = t->first_child;
-    assert_non_null(child);
-    assert_int_equal(child->state, TASK_GRANTED);
-    ASK_CC(b, "task", child->id.s); /* by its parent */
-    bed_refused(b, "invalid_grant");
-    assert_int_equal(child->state, TASK_GRANTED);
-    const char *const params[] = {
-        CC, "client_assertion_type", SPIFFE, "client_assertion", svid(b, "/agent/clerk/1"), NULL};
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
-    if (b->status != 200)
-        fail_msg("%.*s", STR(b->body));
-    assert_int_equal(child->state, TASK_ACTIVE);
-    assert_int_equal(call(b, bed_member(b, "access_token"), "", "shop__find"), 0);
-    assert_int_equal(call(b, bed_member(b, "access_token"), "", "shop__look"), REFUSAL_DENIED);
-    gate_close_task(&b->g, t, TASK_COMPLETED, S("x"), S("ann"), NULL, NULL);
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, params);
-    bed_refused(b, "invalid_grant");
-}
-
-/* Asked for, and held: the bed's policies permit calls, and opening only with an owner's consent.
- */
-static void test_asking_for_a_task(void **state)
-{
-    struct bed *b = *state;
-    static const char *const bad[] = {
-        "[{\"type\":\"ambit_task\",\"operations\":[\"shop/find\"]}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\"}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
-        "find\"],\"deadline\":\"x\"}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
-        "find\"],\"owner\":\"bob\"}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
-        "find\"],\"agent\":\"clerk\"}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/"
-        "find\"],\"calls\":\"9\"}]",
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":\"shop/find\"}]",
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ASK_CC(b, "authorization_details", bad[i]);
-        store_flush(b->g.store);
-        if (b->status == 200 || str_eq(bed_member(b, "error"), S("authorization_pending")))
-            fail_msg("%s: %u %.*s", bad[i], b->status, STR(b->body));
-    }
-    ASK_CC(b, "authorization_details",
-           "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"other/x\"]}]");
-    store_flush(b->g.store);
-    bed_refused(b, "access_denied"); /* outside the ambit */
-    static const char *const wish =
-        "[{\"type\":\"ambit_task\",\"purpose\":\"p\",\"operations\":[\"shop/find\"],"
-        "\"deadline\":\"5m\"}]";
-    ASK_CC(b, "authorization_details", wish);
-    store_flush(b->g.store);
-    if (b->status == 200) /* the shipped policies grant what only reads */
-        return;
-    bed_refused(b, "authorization_pending");
-    const char *id = z(b, bed_member(b, "auth_req_id"));
-    const char *const mine[] = {"grant_type",
-                                "urn:openid:params:grant-type:ciba",
-                                "client_assertion_type",
-                                SPIFFE,
-                                "client_assertion",
-                                svid(b, "/agent/desk/1"),
-                                "auth_req_id",
-                                id,
-                                NULL};
-    const char *const theirs[] = {"grant_type",
-                                  "urn:openid:params:grant-type:ciba",
-                                  "client_assertion_type",
-                                  SPIFFE,
-                                  "client_assertion",
-                                  svid(b, "/agent/clerk/1"),
-                                  "auth_req_id",
-                                  id,
-                                  NULL};
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, mine);
-    bed_refused(b, "authorization_pending");
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, theirs);
-    bed_refused(b, "access_denied");
-}
-
-/* ---- introspection and revocation ---- */
-
-static void ask_about(struct bed *b, enum oauth_endpoint endpoint, const char *agent, str token,
-                      const char *more, const char *value)
-{
-    const char *const params[] = {"client_assertion_type",
-                                  SPIFFE,
-                                  "client_assertion",
-                                  svid(b, agent),
-                                  "token",
-                                  z(b, token),
-                                  more,
-                                  value,
-                                  NULL};
-    bed_ask(b, endpoint, (struct proof){.listener = BED_LOOPBACK}, params);
-    store_flush(b->g.store);
-}
-
-static bool active(struct bed *b, const char *agent, str token)
-{
-    const json *v;
-    struct err err;
-    ask_about(b, OAUTH_INTROSPECT, agent, token, NULL, NULL);
-    assert_int_equal(b->status, 200);
-    assert_true(json_read(&b->arena, b->body, NULL, &v, &err));
-    bool is = json_bool(json_get(v, S("active")));
-    assert_true(is || json_count(v) == 1); /* nothing more is said of one that is not */
-    return is;
-}
-
-static void test_introspection(void **state)
-{
-    struct bed *b = *state;
-    struct task *t = bed_task(b, "desk", SHOP, 3, NULL);
-    const char *const none[] = {NULL};
-    ask_cc(b, none);
-    str token = bed_member(b, "access_token");
-    assert_true(active(b, "/agent/desk/1", token));
-    assert_true(str_eq(bed_member(b, "sub"), S("ann")));
-    assert_true(active(b, "/agent/audit/1", token));
-    assert_false(active(b, "/agent/clerk/1", token));
-    assert_false(active(b, "/agent/audit/1", S("a.b.c")));
-    assert_false(active(b, "/agent/audit/1", bed_svid(b, "/agent/desk/1", ISSUER)));
-    const char *const nobody[] = {"token", z(b, token), NULL};
-    bed_ask(b, OAUTH_INTROSPECT, (struct proof){.listener = BED_LOOPBACK}, nobody);
-    bed_refused(b, "invalid_client");
-    gate_close_task(&b->g, t, TASK_REVOKED, S("x"), S("ann"), NULL, NULL);
-    assert_false(active(b, "/agent/audit/1", token));
-}
-
-static void test_revocation(void **state)
-{
-    struct bed *b = *state;
-    struct task *t = bed_task(b, "desk", SHOP, 3, NULL);
-    const char *const none[] = {NULL};
-    ask_cc(b, none);
-    str token = bed_member(b, "access_token");
-    ask_cc(b, none);
-    str other = bed_member(b, "access_token");
-    assert_int_equal(call(b, token, "", "shop__find"), 0); /* known by now */
-    ask_about(b, OAUTH_REVOKE, "/agent/clerk/1", token, NULL, NULL);
-    bed_refused(b, "invalid_request");
-    assert_int_equal(call(b, token, "", "shop__find"), 0);
-    ask_about(b, OAUTH_REVOKE, "/agent/desk/1", token, "token_type_hint", "access_token");
-    assert_int_equal(b->status, 200);
-    assert_int_equal(call(b, token, "", "shop__find"), REFUSAL_UNAUTHENTICATED);
-    assert_false(active(b, "/agent/desk/1", token));
-    EXCHANGE_IT(b, token, "scope", "shop/find");
-    bed_refused(b, "invalid_request");
-    assert_int_equal(call(b, other, "", "shop__find"), 0); /* the task goes on */
-    ask_about(b, OAUTH_REVOKE, "/agent/desk/1", token, NULL, NULL);
-    assert_int_equal(b->status, 200); /* twice is once */
-    ask_about(b, OAUTH_REVOKE, "/agent/desk/1", S("nonsense"), NULL, NULL);
-    assert_int_equal(b->status, 200);
-    ask_about(b, OAUTH_REVOKE, "/agent/desk/1", other, "task", "cancel");
-    bed_refused(b, "invalid_request");
-    ask_about(b, OAUTH_REVOKE, "/agent/desk/1", other, "task", "complete");
-    assert_int_equal(b->status, 200);
-    assert_int_equal(t->state, TASK_COMPLETED);
-}
-
-static void test_edges_of_requests(void **state)
-{
-    struct bed *b = *state;
-    const char *const params[] = {CC, NULL}, *const empty[] = {NULL};
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_NO_OAUTH}, params);
-    assert_int_equal(b->status, 404);
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = 77}, params);
-    assert_int_equal(b->status, 404);
-    bed_ask(b, OAUTH_NONE, (struct proof){0}, params);
-    assert_int_equal(b->status, 404);
-    bed_ask(b, OAUTH_ENDPOINTS, (struct proof){0}, params);
-    assert_int_equal(b->status, 404);
-    bed_ask(b, OAUTH_TOKEN, (struct proof){0}, empty);
-    bed_refused(b, "invalid_request");
-    const char *const twice[] = {CC, CC, NULL}, *const password[] = {"grant_type", "password",
-                                                                     NULL};
-    bed_ask(b, OAUTH_TOKEN, (struct proof){0}, twice);
-    bed_refused(b, "invalid_request");
-    bed_ask(b, OAUTH_TOKEN, (struct proof){0}, password);
-    bed_refused(b, "unsupported_grant_type");
-    const char *const secret[] = {CC, "client_id", "desk", "client_secret", "x", NULL};
-    bed_ask(b, OAUTH_TOKEN, (struct proof){.listener = BED_LOOPBACK}, secret);
-    bed_refused(b, "invalid_client");
-}
-
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bed_setup, bed_teardown)
 int main(void)
 {
@@ -856,11 +532,6 @@ int main(void)
         T(test_exchange_refuses),
         T(test_close_overtakes_the_signature),
         T(test_act_is_the_chain),
-        T(test_redeeming),
-        T(test_asking_for_a_task),
-        T(test_introspection),
-        T(test_revocation),
-        T(test_edges_of_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,6 @@ static void answer_held(struct gate *g, task_answer_fn *done, void *arg, struct 
 static void refuse(struct gate *g, const struct asker *who, task_answer_fn *done, void *arg,
                    str text, const struct verdict *v, str tool)
 {
-    ARENA_SCOPE struct arena a = {0};
     static const struct verdict none;
     struct id call = id_new('c');
     const struct conf_agent *agent = conf_agent(g->conf, who->agent);

@@ -5,7 +5,7 @@ static struct task *open_bounded(struct bed *b, const char *wish)
 {
     ARENA_SCOPE struct arena a = {0};
     struct task_wish w = {.owner = S("ann"), .agent = S("desk"), .purpose = S("p")};
-    struct task *t;
+    struct task *t = NULL;
     const json *v;
     struct err err;
     if (!json_read(&a, str_z(wish), NULL, &v, &err) || !task_wish_read(&a, v, &w, &err) ||

@@ -168,7 +168,6 @@ static void test_hmac_with_our_public_key(void **state)
 /* Keys of other curves and kinds never become ES256 keys, so nothing they signed verifies. */
 static void test_keys_of_other_kinds(void **state)
 {
-    ARENA_SCOPE struct arena a = {0};
     static const char *const curves[] = {"P-384", "P-521", "secp256k1"};
     struct err err = {0};
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {

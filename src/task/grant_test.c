@@ -8,7 +8,7 @@
 
 static struct task_grant read_ok(struct arena *a, const char *args)
 {
-    struct task_grant g;
+    struct task_grant g = {0};
     struct err err;
     const json *v;
     str text = str_fmt(a, "{\"operation\":\"b/t\",\"args\":{\"a\":%s}}", args);

@@ -72,8 +72,8 @@ static const char *const accepted[] = {
     APPLIES(",'context':{'type':'EntityOrCommon','name':'C'}"),
     APPLIES(",'context':{'type':'Record','attributes':{'x':{'type':'C','required':false}}}"),
     NS("", "'':{},'a \\u0000\\n':{}", ""),
-    "{'N':{'entityTypes':{'E':{}},'actions':{'x':{'memberOf':[{'id':'y','type':'M::Action'}]}}},"
-    "'M':{'entityTypes':{},'actions':{'y':{}}}}",
+    ("{'N':{'entityTypes':{'E':{}},'actions':{'x':{'memberOf':[{'id':'y','type':'M::Action'}]}}},"
+     "'M':{'entityTypes':{},'actions':{'y':{}}}}"),
 };
 
 static const struct {
