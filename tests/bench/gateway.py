@@ -115,7 +115,7 @@ class Ambit:
 
     def headers(self, control, task, binding="queued", session=True):
         """What a client of this task sends, with a fresh token and a session."""
-        token = control.ask("task.token", task=task)["token"]
+        token = control.ask("task.token", task=task, endpoint=binding)["token"]
         headers = {"Authorization": f"Bearer {token}"}
         if session:
             headers = mcp.initialize(self.port, f"/mcp/{binding}", headers)

@@ -39,7 +39,7 @@ def row(name, values):
 
 def fresh(ambit, control):
     task = ambit.open_task(control)
-    return task, control.ask("task.token", task=task)["token"]
+    return task, control.ask("task.token", task=task, endpoint="queued")["token"]
 
 
 def closings(ambit, programs, connections, rounds):
@@ -123,7 +123,7 @@ def streams_cut(ambit, count, per_task):
         if i % per_task == 0:
             task = control.ask("task.open", agent="bench", purpose="streams", deadline="2h", calls=1000,
                                operations=["desk/slow_report"])["task"]
-            token = control.ask("task.token", task=task)["token"]
+            token = control.ask("task.token", task=task, endpoint="desk")["token"]
         streams.append(open_stream(ambit.port, token))
     ends, ready = [], threading.Event()
     watcher = threading.Thread(target=watch_ends, args=(streams, ends, ready))
