@@ -249,109 +249,172 @@ static void on_workload_message(struct core *c, struct chan *chan, uint16_t type
         role_kill_peer(chan, &err);
 }
 
-static void on_witness_message(struct core *c, struct chan *chan, uint64_t id, str payload)
+static void on_witness_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                               str payload)
 {
     struct msg_looked m;
     struct err err;
+    (void)type;
     if (message_unpack(MSG_LOOKED, payload, &m, &err))
         core_on_looked(c, id, &m);
     else
         role_kill_peer(chan, &err);
 }
 
-static void on_fetcher_message(struct core *c, struct chan *chan, uint64_t id, str payload)
+static void on_fetcher_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id,
+                               str payload)
 {
     struct msg_fetched m;
     struct err err;
+    (void)type;
     if (message_unpack(MSG_FETCHED, payload, &m, &err))
         core_on_fetched(c, id, &m);
     else
         role_kill_peer(chan, &err);
 }
 
+/* ---- who comes and goes: a new one may come before the end of the last has been heard ---- */
+
+static void keeper_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    c->keeper = chan;
+    core_publish_later(c);
+}
+
+static void keeper_lost(struct core *c, struct chan *chan)
+{
+    if (c->keeper != chan)
+        return;
+    c->keeper = NULL;
+    core_signings_fail(c);
+    core_publishing_fails(c);
+}
+
+static void runner_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    c->runner = chan;
+    gate_runner_joined(&c->gate);
+}
+
+static void runner_lost(struct core *c, struct chan *chan)
+{
+    if (c->runner != chan)
+        return;
+    c->runner = NULL;
+    gate_runner_lost(&c->gate);
+}
+
+static void fetcher_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    core_fetch_peer(c, chan);
+}
+
+static void fetcher_lost(struct core *c, struct chan *chan)
+{
+    if (c->fetcher == chan)
+        core_fetch_peer(c, NULL);
+}
+
+static void portal_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    core_portal_peer(c, chan);
+}
+
+static void portal_lost(struct core *c, struct chan *chan)
+{
+    if (c->portal == chan)
+        core_portal_peer(c, NULL);
+}
+
+static void witness_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    core_witness_lost(c);
+    c->witness = chan;
+}
+
+static void witness_lost(struct core *c, struct chan *chan)
+{
+    if (c->witness == chan)
+        core_witness_lost(c);
+}
+
+static void workload_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    core_workload_peer(c, chan);
+}
+
+static void workload_lost(struct core *c, struct chan *chan)
+{
+    if (c->workload == chan)
+        core_workload_lost(c);
+}
+
+static void edge_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+        if (!c->edges[i].life) {
+            c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
+            core_send_trust(c, chan);
+            core_discover(c, c->lives);
+            gate_edge_joined(&c->gate, c->lives);
+            return;
+        }
+    log_error("more edges than core has room for");
+}
+
+static void edge_lost(struct core *c, struct chan *chan)
+{
+    uint32_t life = life_of(c, chan);
+    if (!life)
+        return;
+    for (size_t i = 0; i < CORE_EDGES_MAX; i++)
+        if (c->edges[i].life == life)
+            c->edges[i] = (struct core_edge){0};
+    core_agents_edge_lost(c, life);
+    gate_edge_lost(&c->gate, life);
+}
+
+static const struct {
+    void (*joined)(struct core *c, uint32_t index, struct chan *chan);
+    void (*message)(struct core *c, struct chan *chan, uint16_t type, uint64_t id, str payload);
+    void (*lost)(struct core *c, struct chan *chan);
+} PEERS[ROLE_COUNT] = {
+    [ROLE_EDGE] = {edge_joined, on_edge_message, edge_lost},
+    [ROLE_KEEPER] = {keeper_joined, on_keeper_message, keeper_lost},
+    [ROLE_RUNNER] = {runner_joined, core_on_runner_message, runner_lost},
+    [ROLE_WORKLOAD] = {workload_joined, on_workload_message, workload_lost},
+    [ROLE_PORTAL] = {portal_joined, core_portal_message, portal_lost},
+    [ROLE_FETCHER] = {fetcher_joined, on_fetcher_message, fetcher_lost},
+    [ROLE_WITNESS] = {witness_joined, on_witness_message, witness_lost},
+};
+
 static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
                        uint16_t type, uint64_t id, str payload, int fd)
 {
-    struct core *c = state;
     (void)index;
     if (fd >= 0)
         close(fd);
-    if (peer == ROLE_EDGE)
-        on_edge_message(c, chan, type, id, payload);
-    else if (peer == ROLE_KEEPER)
-        on_keeper_message(c, chan, type, id, payload);
-    else if (peer == ROLE_RUNNER)
-        core_on_runner_message(c, chan, type, id, payload);
-    else if (peer == ROLE_WORKLOAD)
-        on_workload_message(c, chan, type, id, payload);
-    else if (peer == ROLE_PORTAL)
-        core_portal_message(c, chan, type, id, payload);
-    else if (peer == ROLE_WITNESS)
-        on_witness_message(c, chan, id, payload);
-    else if (peer == ROLE_FETCHER)
-        on_fetcher_message(c, chan, id, payload);
+    if (PEERS[peer].message)
+        PEERS[peer].message(state, chan, type, id, payload);
 }
 
 static void on_peer(void *state, enum role peer, uint32_t index, struct chan *chan)
 {
-    struct core *c = state;
-    if (peer == ROLE_KEEPER) {
-        c->keeper = chan;
-        core_publish_later(c);
-    } else if (peer == ROLE_RUNNER) {
-        c->runner = chan;
-        gate_runner_joined(&c->gate);
-    } else if (peer == ROLE_FETCHER) {
-        core_fetch_peer(c, chan);
-    } else if (peer == ROLE_PORTAL) {
-        core_portal_peer(c, chan);
-    } else if (peer == ROLE_WITNESS) {
-        core_witness_lost(c); /* of the last, if its end has not been heard yet */
-        c->witness = chan;
-    } else if (peer == ROLE_WORKLOAD) {
-        core_workload_peer(c, chan);
-    } else if (peer == ROLE_EDGE) {
-        for (size_t i = 0; i < CORE_EDGES_MAX; i++)
-            if (!c->edges[i].life) {
-                c->edges[i] = (struct core_edge){++c->lives, index, chan, 0};
-                core_send_trust(c, chan);
-                core_discover(c, c->lives);
-                gate_edge_joined(&c->gate, c->lives);
-                return;
-            }
-        log_error("more edges than core has room for");
-    }
+    if (PEERS[peer].joined)
+        PEERS[peer].joined(state, index, chan);
 }
 
 static void on_peer_lost(void *state, enum role peer, uint32_t index, struct chan *chan)
 {
-    struct core *c = state;
     (void)index;
-    if (peer == ROLE_KEEPER && c->keeper == chan) {
-        c->keeper = NULL;
-        core_signings_fail(c);
-        core_publishing_fails(c);
-    } else if (peer == ROLE_RUNNER && c->runner == chan) {
-        c->runner = NULL;
-        gate_runner_lost(&c->gate);
-    } else if (peer == ROLE_PORTAL && c->portal == chan) {
-        core_portal_peer(c, NULL);
-    } else if (peer == ROLE_WITNESS && c->witness == chan) {
-        core_witness_lost(c);
-    } else if (peer == ROLE_FETCHER && c->fetcher == chan) {
-        core_fetch_peer(c, NULL);
-    } else if (peer == ROLE_WORKLOAD && c->workload == chan) {
-        core_workload_lost(c);
-    } else if (peer == ROLE_EDGE) {
-        uint32_t life = life_of(c, chan);
-        for (size_t i = 0; i < CORE_EDGES_MAX; i++)
-            if (c->edges[i].life == life)
-                c->edges[i] = (struct core_edge){0};
-        if (life) {
-            core_agents_edge_lost(c, life);
-            gate_edge_lost(&c->gate, life);
-        }
-    }
+    if (PEERS[peer].lost)
+        PEERS[peer].lost(state, chan);
 }
 
 /* ---- time and the store ---- */

@@ -262,6 +262,8 @@ static bool on_peer(struct rt *rt, str payload, int fd, struct err *err)
     struct msg_peer m;
     if (!message_unpack(MSG_PEER, payload, &m, err))
         return false;
+    if (m.role >= ROLE_COUNT)
+        return err_peer(err, "no such role");
     if (rt->phase == PHASE_RUN) {
         peer_open(rt, (enum role)m.role, m.index, fd);
         return true;
