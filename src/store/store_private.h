@@ -12,7 +12,7 @@
 
 #define STORE_FILE "ambit.db"
 enum {
-    STORE_SCHEMA_VERSION = 6,
+    STORE_SCHEMA_VERSION = 11,
     STORE_APPLICATION_ID = 0x416d6274, /* "Ambt": the file says whose it is */
 };
 extern const char *const STORE_SQL[STORE_STMTS]; /* by enum store_stmt; NULL for NONE */
