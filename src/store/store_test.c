@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "store/row.h"
 #include "store/store_fix.h"
+#include "store/store_private.h"
 
 static void test_commit_and_reopen(void **state)
 {
@@ -447,6 +448,88 @@ static void test_walk(void **state)
     assert_true(f->err.text[0] != 0);
 }
 
+/* ---- budgets ---- */
+
+#define NONE STORE_UNBOUNDED
+
+/* A debit takes one call and the money, an answer what it was; a budget that is none stays none. */
+static void test_budgets(void **state)
+{
+    static const struct {
+        const char *id;
+        struct store_budgets before;
+        int64_t money;
+        enum store_outcome outcome;
+        struct store_budgets after; /* of an answer of 5 bytes, 6 rows, 7 tokens too */
+    } cases[] = {
+        {"none", {NONE, NONE, NONE, NONE}, 9, STORE_COMMITTED, {NONE, NONE, NONE, NONE}},
+        {"all", {10, 10, 10, 10}, 9, STORE_COMMITTED, {5, 4, 3, 1}},
+        {"exact", {1, 1, 1, 9}, 9, STORE_COMMITTED, {-4, -5, -6, 0}},
+        {"poor", {NONE, NONE, NONE, 8}, 9, STORE_GUARDED, {NONE, NONE, NONE, 8}},
+        {"bytes", {-1, NONE, NONE, NONE}, 0, STORE_GUARDED, {-6, NONE, NONE, NONE}},
+        {"rows", {NONE, -1, NONE, NONE}, 0, STORE_GUARDED, {NONE, -7, NONE, NONE}},
+        {"tokens", {NONE, NONE, -1, NONE}, 0, STORE_GUARDED, {NONE, NONE, -8, NONE}},
+    };
+    struct fix *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct store_task row = {.id = str_z(cases[i].id),
+                                 .deadline_ms = 9000,
+                                 .calls_left = 3,
+                                 .left = cases[i].before};
+        struct store_txn *t = txn(f);
+        store_task_insert(t, &row);
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        t = txn(f);
+        store_task_debit(t, row.id, cases[i].money, 2000);
+        assert_int_equal(run(f, t).outcome, cases[i].outcome);
+        t = txn(f);
+        store_task_answer(t, row.id, 5, 6, 7);
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        assert_true(store_read_task(store_view(f->s), &a, row.id, &row, &f->err));
+        assert_int_equal(row.calls_left, cases[i].outcome == STORE_COMMITTED ? 2 : 3);
+        assert_int_equal(row.left.bytes, cases[i].after.bytes);
+        assert_int_equal(row.left.rows, cases[i].after.rows);
+        assert_int_equal(row.left.tokens, cases[i].after.tokens);
+        assert_int_equal(row.left.money, cases[i].after.money);
+    }
+}
+
+/* ---- the SQL itself ---- */
+
+static void is_common(const char *sql)
+{
+    static const char *const refused[] = {"iif(",      "ifnull(",   "json_",    "rowid",
+                                          "INSERT OR", "REPLACE",   "PRAGMA",   "AUTOINCREMENT",
+                                          "strftime(", "datetime(", "unixepoch"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (strstr(sql, refused[i]))
+            fail_msg("only SQLite knows %s: %s", refused[i], sql);
+}
+
+/* What a step or a migration says is understood by SQLite and PostgreSQL; parameters are ?1 to ?n
+ * without a gap. */
+static void test_sql_is_common(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < STORE_SCHEMA_VERSION; i++)
+        is_common(STORE_MIGRATIONS[i]);
+    for (unsigned i = STORE_STMT_NONE + 1; i < STORE_STMTS; i++) {
+        unsigned seen = 0;
+        const char *sql = STORE_SQL[i];
+        assert_non_null(sql);
+        is_common(sql);
+        for (const char *p = strchr(sql, '?'); p; p = strchr(p + 1, '?')) {
+            long n = strtol(p + 1, NULL, 10);
+            if (n < 1 || n > STORE_STEP_PARAMS_MAX)
+                fail_msg("parameters are ?1 to ?%d: %s", STORE_STEP_PARAMS_MAX, sql);
+            seen |= 1u << (n - 1);
+        }
+        if (seen & (seen + 1))
+            fail_msg("a number of a parameter is left out: %s", sql);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +543,8 @@ int main(void)
         STORE_CASE(test_receipts),
         STORE_CASE(test_one_outcome),
         STORE_CASE(test_walk),
+        STORE_CASE(test_budgets),
+        cmocka_unit_test(test_sql_is_common),
         STORE_CASE(test_limits),
         STORE_CASE(test_revoked),
     };
