@@ -1,4 +1,5 @@
 /* What is SQLite's alone: its WAL, its file, and who may open it. */
+#include "store/sqlite_private.h"
 #include "store/store_fix.h"
 
 #include <fcntl.h>
@@ -199,6 +200,91 @@ static void test_without_a_path(void **state)
     assert_int_equal(rc, 0);
 }
 
+/* ---- versions ---- */
+
+/* What a store of the first version holds: one row of each table that later ones make anew or
+ * change. */
+static const char FIRST_ROWS[] =
+    "INSERT INTO task VALUES('t1', NULL, 'anna', 'spiffe://x/agent/a', 'tidy up', '[]', 1000);"
+    "INSERT INTO task VALUES('t2', 't1', 'anna', 'spiffe://x/agent/b', 'help', '[]', 1001);"
+    "INSERT INTO task_state VALUES('t1', 'active', 9000, 5, 1, NULL, NULL);"
+    "INSERT INTO task_state VALUES('t2', 'revoked', 9000, 3, 0, 2000, 'owner');"
+    "INSERT INTO hold VALUES('h1', 't1', 'c1', 'b', 'x', 'dig', '{}', 'write', 'pending', 1, 5000,"
+    "  NULL, NULL, '[]');"
+    "INSERT INTO leaf VALUES(0, zeroblob(32), x'62', 'c1', 't1');"
+    "INSERT INTO tree VALUES(1, 1, zeroblob(8));"
+    "INSERT INTO open_call VALUES('c1', 't1', 1);";
+
+/* A file as the gateway of that version left it. */
+static void make_version(struct fix *f, unsigned version)
+{
+    char path[128], mark[160];
+    sqlite3 *db = NULL;
+    static const char *const names[] = {"ambit.db", "ambit.db-wal", "ambit.db-shm"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        unlinkat(f->fd, names[i], 0);
+    snprintf(path, sizeof path, "%s/ambit.db", f->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    for (unsigned i = 0; i < version; i++) {
+        assert_int_equal(sqlite3_exec(db, STORE_MIGRATIONS[i], NULL, NULL, NULL), SQLITE_OK);
+        if (i == 0 && sqlite3_exec(db, FIRST_ROWS, NULL, NULL, NULL) != SQLITE_OK)
+            fail_msg("%s", sqlite3_errmsg(db));
+    }
+    snprintf(mark, sizeof mark,
+             "INSERT INTO meta VALUES('store.schema', '%u'); PRAGMA application_id = %d", version,
+             SQLITE_APPLICATION_ID);
+    assert_int_equal(sqlite3_exec(db, mark, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void holds_first_rows(struct fix *f)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct store_task t;
+    struct store_hold h;
+    struct store_view *v = store_view(f->s);
+    assert_true(store_read_task(v, &a, S("t1"), &t, &f->err));
+    assert_true(str_eq(t.state, S("active")) && str_eq(t.opened_by, S("")));
+    assert_int_equal(t.calls_left, 5);
+    assert_int_equal(t.children, 1);
+    assert_true(t.left.bytes == STORE_UNBOUNDED && t.left.rows == STORE_UNBOUNDED);
+    assert_true(t.left.tokens == STORE_UNBOUNDED && t.left.money == STORE_UNBOUNDED);
+    assert_true(store_read_task(v, &a, S("t2"), &t, &f->err));
+    assert_true(str_eq(t.state, S("revoked")) && str_eq(t.reason, S("owner")));
+    assert_true(str_eq(t.parent, S("t1")) && t.closed_ms == 2000);
+    assert_true(store_read_hold(v, &a, S("h1"), &h, &f->err));
+    assert_true(str_eq(h.state, S("pending")) && str_eq(h.approvers, S("[]")));
+    assert_int_equal(leaves(f), 1);
+    struct store_txn *w = txn(f);
+    store_task_debit(w, S("t1"), 0, 2000);
+    store_hold_decide(w, S("h1"), S("approved"), S("anna"), 100);
+    store_open_call_delete(w, S("c1"));
+    store_leaf(w, S("next"), S("c1"), S("t1"));
+    struct store_result r = run(f, w);
+    assert_int_equal(r.outcome, STORE_COMMITTED);
+    assert_int_equal(r.first_leaf, 1);
+}
+
+/* Each version there ever was is brought to the present one, with what it held. */
+static void test_every_version_is_brought_forward(void **state)
+{
+    struct fix *f = *state;
+    for (unsigned version = 1; version <= STORE_SCHEMA_VERSION; version++) {
+        struct store_view *v = NULL;
+        fix_close(f);
+        f->tree = (struct toy_tree){0};
+        make_version(f, version);
+        if (version < STORE_SCHEMA_VERSION) {
+            assert_false(store_open_readonly(f->dir, &v, &f->err));
+            assert_non_null(strstr(f->err.text, "start the gateway once"));
+        }
+        fix_open(f);
+        holds_first_rows(f);
+        assert_true(store_open_readonly(f->dir, &v, &f->err));
+        store_view_close(v);
+    }
+}
+
 /* ---- a full disk ---- */
 
 static int fill_the_disk(struct fix *f)
@@ -258,6 +344,7 @@ int main(void)
         STORE_CASE(test_damaged_header_refused),
         STORE_CASE(test_lost_leaf_refused),
         STORE_CASE(test_foreign_and_newer_refused),
+        STORE_CASE(test_every_version_is_brought_forward),
         STORE_CASE(test_readonly_beside),
         STORE_CASE(test_without_a_path),
         STORE_CASE(test_full_disk),
