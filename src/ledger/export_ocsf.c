@@ -203,12 +203,12 @@ static void put_metadata(struct jw *w, const struct store_leaf_row *row, const j
     jw_end_obj(w);
 }
 
-/* The human who answers for it or did it; the product where nobody is known. */
-static void put_actor(struct jw *w, const json *r)
+/* The human who answers for a call, or who did anything else; the product where nobody is known. */
+static void put_actor(struct jw *w, const struct mapping *m, const json *r)
 {
     static const char *const WHO[] = {"approver", "by", "owner", "name"};
-    str who = {0};
-    for (size_t i = 0; i < sizeof WHO / sizeof WHO[0] && !who.n; i++)
+    str who = m->class == API ? json_get_str(r, S("owner")) : (str){0};
+    for (size_t i = 0; i < sizeof WHO / sizeof WHO[0] && !who.n && m->class != API; i++)
         who = json_get_str(r, str_z(WHO[i]));
     jw_key(w, S("actor"));
     jw_obj(w);
@@ -381,7 +381,7 @@ bool export_ocsf(struct buf *out, struct arena *a, const struct store_leaf_row *
     put_head(&w, m, r);
     put_metadata(&w, row, r);
     if (m->class / 1000 == IAM || m->class == API)
-        put_actor(&w, r);
+        put_actor(&w, m, r);
     if (agent.n && (m->class / 1000 == IAM || m->class == API)) {
         jw_key(&w, S("ai_agent"));
         jw_obj(&w);

@@ -143,6 +143,28 @@ def test_changed_leaves_are_not_exported(ledger, sql, said):
         assert done.returncode == 1 and said in done.stderr
 
 
+def test_trace_finds_what_was_done_for_an_owner(ledger):
+    records = [(i, json.loads(body)) for i, _, body in leaves(ledger)]
+    holds = {r["hold"] for _, r in records if r["type"] == "hold_open" and r.get("owner") == "anna"}
+    calls = {r["call"] for _, r in records if r["type"] == "intent" and r.get("owner") == "anna"}
+    wanted = [i for i, r in records if r.get("owner") == "anna" or r["type"] == "outcome" and r["call"] in calls
+              or r["type"] == "approval" and r["hold"] in holds]
+    found = json.loads(ledger.cli("trace", "--state", str(ledger.state), "--owner", "anna", "--json").stdout)
+    assert [e["index"] for e in found["entries"]] == wanted
+    assert found["matched"] == len(wanted) < found["read"] == len(records) and not found["cut"]
+    counts = {(c["kind"], c["name"]): c["n"] for c in found["counts"]}
+    assert counts["outcome", "unknown"] == 2 and counts["system", "desk"] == 11
+
+
+def test_trace_is_readable_in_100_columns(ledger):
+    shown = ledger.cli("trace", "--state", str(ledger.state), "--system", "desk/refund", "--limit", "20").stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    for words in ("the newest 20:", "policy set 3  policies refunds", "for anna", "by bert  known by passkey"):
+        assert words in shown
+    assert ledger.cli("trace", "--owner", "anna", "t01", check=False).returncode == 2
+    assert ledger.cli("trace", "--state", str(ledger.state), "--from", "noon", check=False).returncode == 1
+
+
 def check_ocsf(events, *schema):
     return subprocess.run([pypeers.python(), "-B", ROOT / "tests/peers/python/ocsf_check.py", *schema], input=events,
                           capture_output=True, text=True)
