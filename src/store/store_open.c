@@ -36,6 +36,15 @@ static bool take_lock(struct store *s, struct err *err)
     return err_system(err, "%s: lock", s->file.shown);
 }
 
+/* SQLite syncs the directory after it has made the WAL, and ignores an error of that: a power cut
+ * could then take the whole WAL with all that was acknowledged. By now the WAL has been made. */
+static bool sync_names(struct store *s, struct err *err)
+{
+    if (fsync(s->file.dir_fd) != 0)
+        return err_system(err, "%s: sync the directory", s->file.shown);
+    return true;
+}
+
 static bool open_all(struct store *s, int dir_fd, const struct store_options *opt, struct err *err)
 {
     if (!store_file_init(&s->file, dir_fd, err) || !take_lock(s, err) ||
@@ -43,7 +52,8 @@ static bool open_all(struct store *s, int dir_fd, const struct store_options *op
         return false;
     if (!opt->skip_check && !store_file_check(&s->file, s->w.db, err))
         return false;
-    if (!store_file_migrate(&s->file, s->w.db, true, err) || !writer_init(s, opt, err))
+    if (!store_file_migrate(&s->file, s->w.db, true, err) || !writer_init(s, opt, err) ||
+        !sync_names(s, err))
         return false;
     s->view = calloc(1, sizeof *s->view);
     if (!s->view)
@@ -73,6 +83,10 @@ bool store_open(int dir_fd, const struct store_options *opt, struct store **out,
     txn_queue_init(&s->queue);
     txn_queue_init(&s->finished);
     if (!open_all(s, dir_fd, opt, err)) {
+        /* The reason may be a sync that failed: what the WAL holds must not be synced again and
+         * copied on the way out, as if that had succeeded. */
+        if (s->w.db)
+            sqlite3_db_config(s->w.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         store_close(s);
         return false;
     }
