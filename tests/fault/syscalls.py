@@ -90,16 +90,22 @@ def after_error(point, trace, run):
         target = re.search(r"\(\d+<([^>]*)>", lines[i])
         path = target[1] if target else ""
         again = [line for line in lines[i + 1:] if re.search(rf"\bf(data)?sync\(\d+<{re.escape(path)}>", line)]
-        if point.call in SYNCS and again and not was_named(path, lines[:i]):
+        if is_named(lines[i], lines):
+            continue
+        if point.call in SYNCS and again:
             return f"synced again after the error: {again[0]}"
-        if run.returncode == DONE and point.what != "EINTR" and not was_named(path, lines[:i]) and goes_on(lines[i + 1:]):
+        if run.returncode == DONE and point.what != "EINTR" and goes_on(lines[i + 1:]):
             return f"went on after the error: {lines[i]}"
     return ""
 
 
-def was_named(path, before):
-    """It is the directory, and the store has synced that with fsync itself: SQLite does so again, with fdatasync."""
-    return path.endswith("/store") and any(re.search(r"\bfsync\(\d+<.*/store>\) += 0", line) for line in before)
+def is_named(error, lines):
+    """SQLite syncs the directory with fdatasync and ignores the error. What counts is that the store has done so itself,
+    with fsync, before anything was acknowledged."""
+    if not re.search(r"\bfdatasync\(\d+<.*/store>", error):
+        return False
+    first = next((i for i, line in enumerate(lines) if re.search(r"write\(\d+<.*/said>", line)), None)
+    return first is None or any(re.search(r"\bfsync\(\d+<.*/store>\) += 0", line) for line in lines[:first])
 
 
 def goes_on(after):
@@ -120,11 +126,12 @@ def sample(points, most):
     return [points[i * (len(points) - 1) // (most - 1)] for i in range(most)]
 
 
-def sweep(kind, most, plant=""):
-    """kind: kill | error. (points there are, what was seen at those visited)"""
+def sweep(kind, most, plant="", calls=None):
+    """kind: kill | error; calls: instead of the usual ones. (points there are, what was seen at those visited)"""
     with tempfile.TemporaryDirectory(prefix="ambit-fault-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
         bench = Bench(folder)
-        points = bench.points(KILLED_AT, ["kill"]) if kind == "kill" else bench.points(FAILED_AT, ERRORS)
+        points = (bench.points(calls or KILLED_AT, ["kill"]) if kind == "kill"
+                  else bench.points(calls or FAILED_AT, ERRORS))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             return len(points), list(pool.map(lambda point: bench.visit(point, plant), sample(points, most)))
 
