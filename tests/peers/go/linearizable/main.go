@@ -3,8 +3,8 @@
 //
 //	linearizable [-timeout 60s] HISTORY...
 //
-// All files are one history: of several processes on one store, at once or one after another. Prints one JSON object; status
-// 0: there is such an order; 1: there is none; 2: not known (the time is over, or what is read is no history).
+// All files are one history: of several processes on one store, at once or one after another. Prints one JSON object;
+// status 0: there is such an order; 1: there is none; 2: not known (the time is over, or what is read is no history).
 package main
 
 import (
@@ -54,7 +54,8 @@ func stuck(info porcupine.LinearizationInfo, all []porcupine.Operation) string {
 		return "no order"
 	}
 	e, r := first.Input.(entry), first.Output.(result)
-	return fmt.Sprintf("after %d operations %s %s (task %d, hold %d) cannot be %s", len(longest), e.Op, e.ID, e.Task, e.Hold, r.Result)
+	return fmt.Sprintf("after %d operations %s %s (task %d, hold %d) cannot be %s", len(longest), e.Op, e.ID, e.Task,
+		e.Hold, r.Result)
 }
 
 func (v *verdict) judge(name string, model porcupine.Model, operations []porcupine.Operation, timeout time.Duration) {
