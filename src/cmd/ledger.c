@@ -2,6 +2,7 @@
  * of its state folder. */
 #include "cmd/ledger.h"
 #include "base/hex.h"
+#include "cmd/ledger_export.h"
 #include "crypto/note.h"
 #include "ledger/verify.h"
 
@@ -11,6 +12,14 @@ static const struct opt VERIFY_OPTS[] = {
     {"vkey", 0, OPT_VALUE, "VKEY",
      "verification key, as `ambit ledger key` prints it (default: asked of the gateway; --key "
      "VKEY means the same)"},
+    {0}};
+
+static const struct opt EXPORT_OPTS[] = {
+    {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
+    {"format", 0, OPT_VALUE, "jsonl|ocsf", "JSON Lines (default), or events of OCSF 1.9"},
+    {"from", 0, OPT_VALUE, "LEAF", "index of the first leaf (default: 0)"},
+    {"to", 0, OPT_VALUE, "LEAF", "index after the last leaf (default: to the end)"},
+    {"out", 0, OPT_VALUE, "FILE", "a new file (default: standard output)"},
     {0}};
 
 /* The key of the running gateway, or empty. An auditor who keeps a copy of the key gives it. */
@@ -155,12 +164,19 @@ static const struct verb VERBS[] = {
      ledger_verify_cmd},
     {"key", NEEDS_GATEWAY, 0, 0, "", "The key that verifies the ledger's signatures; keep a copy.",
      "ambit ledger key > ambit.vkey", NULL, ledger_key},
+<<<<<<< HEAD
     {"tiles", HAS_CONF, 0, 0, "--out DIR [--state DIR]",
      "Write the log as files that anyone can verify (C2SP tlog-tiles).",
      "ambit ledger tiles --out /srv/log", TILES_OPTS, ledger_tiles},
     {"prove", HAS_CONF, 0, 1, "RECORD | --check FILE --vkey VKEY",
      "Prove that a record (its index, or a call's id) is in the log; check such a proof.",
      "ambit ledger prove 42 --out 42.tlog-proof", PROVE_OPTS, ledger_prove},
+=======
+    {"export", HAS_CONF, 0, 0, "[--format jsonl|ocsf] [--from LEAF] [--to LEAF] [--out FILE]",
+     "Records as lines for other software.",
+     "ambit ledger export --format ocsf --from 10000 --out events.jsonl", EXPORT_OPTS,
+     ledger_export},
+>>>>>>> main
 };
 
 int cmd_ledger(int argc, char **argv)
