@@ -119,7 +119,7 @@ bool state_dir_open(struct arena *a, const struct conf *c, const struct role_uid
     if (!open_folder(a, dir, "store", 0700, uids->core, &d.store_fd, err) ||
         !open_folder(a, dir, "keys", 0700, uids->keeper, &d.keys_fd, err) ||
         !open_folder(a, dir, "secrets", 0700, uids->keeper, &d.secrets_fd, err) ||
-        !open_folder(a, dir, "log", 0755, uids->publisher, &d.log_fd, err) ||
+        !open_folder(a, dir, "log", 0750, uids->publisher, &d.log_fd, err) ||
         !open_folder(a, dir, "run", 0711, -1, &run_fd, err) ||
         !open_folder(a, dir, "children", 0711, uids->runner, &children_fd, err))
         return false;

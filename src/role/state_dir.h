@@ -6,7 +6,7 @@
  *     state/store/      0700  core: database, ledger
  *     state/keys/       0700  keeper: signing keys, the key that seals secrets
  *     state/secrets/    0700  keeper: sealed secrets, one file each
- *     state/log/        0755  publisher: the log, for anybody to read
+ *     state/log/        0750  publisher: the log, for whoever is let in (its group, a web server)
  *     state/run/        0711  the runner's socket
  *     state/children/   0711  runner: a scratch folder for each child program, emptied at start
  *

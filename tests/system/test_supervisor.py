@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = {"edge", "core", "keeper", "runner"}
+ROLES = {"edge", "core", "keeper", "runner", "publisher"}
 UID_BASE = 62900
 IS_ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="uids of their own need root")
