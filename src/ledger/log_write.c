@@ -17,6 +17,7 @@ struct log_writer {
     struct arena memory;
     str origin;
     struct log_build *build;
+    uint64_t edge; /* the size whose edge is written */
 };
 
 /* ---- files ---- */
@@ -58,10 +59,7 @@ static bool put(void *arg, const struct tile *t, str bytes, struct err *err)
     struct log_writer *w = arg;
     char path[TILE_PATH_SIZE];
     (void)tile_path(t, path);
-    if (faccessat(w->dir_fd, path, F_OK, 0) == 0 && t->width < TILE_WIDTH)
-        return true; /* published before, and no such file ever changes */
-    if (!make_folders(w->dir_fd, path, err) ||
-        !file_write(w->dir_fd, path, bytes, FILE_MODE, err))
+    if (!make_folders(w->dir_fd, path, err) || !file_write(w->dir_fd, path, bytes, FILE_MODE, err))
         return err_in(err, "log");
     if (t->width == TILE_WIDTH)
         remove_partial(w->dir_fd, path);
@@ -79,14 +77,37 @@ static bool read_checkpoint(struct log_writer *w, struct arena *a, struct checkp
            note_parse(a, text, &note, err) && checkpoint_parse(note.text, w->origin, out, err);
 }
 
-/* A tile as it is at this size; the full one serves for a narrower one. */
-static bool read_tile(void *arg, const struct tile *t, struct arena *a, str *out, struct err *err)
+static bool read_file(struct log_writer *w, const struct tile *t, struct arena *a, str *out,
+                      struct err *err)
 {
-    struct log_writer *w = arg;
     char path[TILE_PATH_SIZE];
     (void)tile_path(t, path);
     return file_read(w->dir_fd, path, t->entries ? TILE_BUNDLE_BYTES_MAX : TILE_BYTES_MAX, NULL, a,
                      out, err);
+}
+
+/* The first `width` of a full tile or bundle. */
+static str narrow(const struct tile *t, str full)
+{
+    str rest = full, entry;
+    if (!t->entries)
+        return str_take(full, (size_t)t->width * HASH_LEN);
+    for (unsigned i = 0; i < t->width && bundle_take(&rest, &entry); i++)
+        ;
+    return str_take(full, full.n - rest.n);
+}
+
+/* A tile as it is at this size; where it has become full meanwhile, that one serves. */
+static bool read_tile(void *arg, const struct tile *t, struct arena *a, str *out, struct err *err)
+{
+    struct tile full = *t;
+    full.width = TILE_WIDTH;
+    if (read_file(arg, t, a, out, err))
+        return true;
+    if (err->kind != ERR_NOTFOUND || !read_file(arg, &full, a, out, err))
+        return false;
+    *out = narrow(t, *out);
+    return true;
 }
 
 static bool take_up(struct log_writer *w, struct err *err)
@@ -102,10 +123,71 @@ static bool take_up(struct log_writer *w, struct err *err)
     struct err why = {0};
     if (log_build_resume(w->build, c.size, read_tile, w, &why)) {
         struct hash root = log_build_root(w->build);
-        if (hash_eq(&root, &c.root))
+        if (hash_eq(&root, &c.root)) {
+            w->edge = c.size;
             return true;
+        }
     }
     log_build_free(w->build);
     w->build = log_build_new(sink);
     return true;
+}
+
+bool log_writer_open(int dir_fd, str origin, struct log_writer **out, struct err *err)
+{
+    struct log_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        abort();
+    w->dir_fd = dir_fd;
+    w->origin = str_dup(&w->memory, origin);
+    if (!take_up(w, err)) {
+        log_writer_close(w);
+        return false;
+    }
+    *out = w;
+    return true;
+}
+
+void log_writer_close(struct log_writer *w)
+{
+    if (!w)
+        return;
+    log_build_free(w->build);
+    arena_fini(&w->memory);
+    free(w);
+}
+
+/* ---- growing ---- */
+
+uint64_t log_writer_size(const struct log_writer *w)
+{
+    return log_build_size(w->build);
+}
+
+bool log_writer_add(struct log_writer *w, str entry, struct err *err)
+{
+    return log_build_add(w->build, entry, err);
+}
+
+bool log_writer_publish(struct log_writer *w, str text, struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct note note;
+    struct checkpoint c;
+    struct hash root = log_build_root(w->build);
+    if (!note_parse(&a, text, &note, err) || !checkpoint_parse(note.text, w->origin, &c, err))
+        return false;
+    if (c.size != log_build_size(w->build))
+        return err_input(err, "the checkpoint is of size %llu, the log of size %llu",
+                         (unsigned long long)c.size, (unsigned long long)log_build_size(w->build));
+    if (!hash_eq(&root, &c.root))
+        return err_denied(err,
+                          "the signed root is not that of the %llu leaves that were sent: "
+                          "nothing is published; keep the folder and the database as they are "
+                          "and compare them with `ambit ledger verify`",
+                          (unsigned long long)c.size);
+    if (w->edge != c.size && !log_build_edge(w->build, err))
+        return false;
+    w->edge = c.size;
+    return file_write(w->dir_fd, "checkpoint", text, FILE_MODE, err);
 }

@@ -4,8 +4,8 @@
  *     publish(note) -> what is not full at this size -> the file `checkpoint`
  *
  * Each file comes whole (file_write: temporary file, fsync, rename, fsync of the folder), and
- * `checkpoint` last, so whoever reads it finds all that it covers. When a tile is full, the narrower
- * ones of the same number are removed (C2SP tlog-tiles, "Partial Tiles").
+ * `checkpoint` last, so whoever reads it finds all that it covers. When a tile is full, the
+ * narrower ones of the same number are removed (C2SP tlog-tiles, "Partial Tiles").
  *
  * Opening reads the checkpoint and the tiles at the right edge, and takes the log up there if they
  * give the root that it claims; else it begins at 0 and all files are written again, to the same
@@ -17,8 +17,8 @@
 
 struct log_writer;
 
-/* dir_fd is borrowed for the writer's life. origin: a checkpoint of another log is refused
- * (ERR_INPUT), so that two installations never write into one folder. */
+/* dir_fd is borrowed for the writer's life. origin: of the log; what lies there under another name
+ * is written again. */
 MUST_USE bool log_writer_open(int dir_fd, str origin, struct log_writer **out, struct err *err);
 void log_writer_close(struct log_writer *w); /* NULL is fine */
 
