@@ -90,6 +90,7 @@ static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_
                                               I64(struct msg_outcome, rows),
                                               I64(struct msg_outcome, tokens),
                                               I64(struct msg_outcome, upstream_us),
+                                              I64(struct msg_outcome, first_us),
                                               STRF(struct msg_outcome, result_digest, DIGEST),
                                               STRF(struct msg_outcome, error, TEXT_MAX),
                                               END};

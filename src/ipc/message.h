@@ -187,10 +187,10 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
-    int64_t rows, tokens; /* of the answer, as it says itself */
-    int64_t upstream_us;
-    str result_digest; /* 32 bytes or empty */
-    str error;         /* for the record; no payload */
+    int64_t rows, tokens;          /* of the answer, as it says itself */
+    int64_t upstream_us, first_us; /* from the sending to the end and to the first message; or 0 */
+    str result_digest;             /* 32 bytes or empty */
+    str error;                     /* for the record; no payload */
 };
 enum outcome {
     OUTCOME_NONE = 0,

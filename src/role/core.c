@@ -496,7 +496,8 @@ static bool open_ledger(struct core *c, struct err *err)
     record_digest(env->setup.config, &config);
     struct record_start start = {.time_ms = clock_wall_ms(),
                                  .software = S(AMBIT_VERSION),
-                                 .config = record_commitment_str(&config)};
+                                 .config = record_commitment_str(&config),
+                                 .gateway = env->conf.gateway};
     if (!ledger_recover(c->gate.store, &start, &recovered, err))
         return false;
     if (recovered)
