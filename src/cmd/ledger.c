@@ -164,19 +164,16 @@ static const struct verb VERBS[] = {
      ledger_verify_cmd},
     {"key", NEEDS_GATEWAY, 0, 0, "", "The key that verifies the ledger's signatures; keep a copy.",
      "ambit ledger key > ambit.vkey", NULL, ledger_key},
-<<<<<<< HEAD
     {"tiles", HAS_CONF, 0, 0, "--out DIR [--state DIR]",
      "Write the log as files that anyone can verify (C2SP tlog-tiles).",
      "ambit ledger tiles --out /srv/log", TILES_OPTS, ledger_tiles},
     {"prove", HAS_CONF, 0, 1, "RECORD | --check FILE --vkey VKEY",
      "Prove that a record (its index, or a call's id) is in the log; check such a proof.",
      "ambit ledger prove 42 --out 42.tlog-proof", PROVE_OPTS, ledger_prove},
-=======
     {"export", HAS_CONF, 0, 0, "[--format jsonl|ocsf] [--from LEAF] [--to LEAF] [--out FILE]",
      "Records as lines for other software.",
      "ambit ledger export --format ocsf --from 10000 --out events.jsonl", EXPORT_OPTS,
      ledger_export},
->>>>>>> main
 };
 
 int cmd_ledger(int argc, char **argv)
