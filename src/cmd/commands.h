@@ -21,6 +21,7 @@ command_fn cmd_agent; /* agent.c */
 command_fn cmd_task, cmd_hold, cmd_operator, cmd_identity;
 command_fn cmd_revoke;
 command_fn cmd_person;
+command_fn cmd_store; /* store.c */
 command_fn cmd_trace, cmd_ledger, cmd_connect, cmd_run;
 command_fn cmd_tools, cmd_pin, cmd_discover, cmd_status; /* tools.c */
 

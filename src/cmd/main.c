@@ -25,6 +25,7 @@ static const struct command COMMANDS[] = {
     {"run", "run an agent's program under a registered identity", cmd_run},
     {"trace", "who did what, for whom and by whose decision", cmd_trace},
     {"ledger", "verify the ledger", cmd_ledger},
+    {"store", "check the store and where it lies", cmd_store},
     {"tools", "list the tools of all bindings", cmd_tools},
     {"pin", "review tool definitions that have changed", cmd_pin},
     {"discover", "ask a server for its tools again", cmd_discover},

@@ -236,8 +236,11 @@ bool sqlite_file_migrate(struct sqlite_file *f, sqlite3 *db, bool writer, struct
                                       &version, err))
         return false;
     if (version > STORE_SCHEMA_VERSION)
-        return err_input(err, "%s was written by a newer Ambit (schema %lld, this one knows %d)",
-                         f->shown, (long long)version, STORE_SCHEMA_VERSION);
+        return err_input(
+            err,
+            "%s was written by a newer Ambit (schema %lld, this one knows %d); run that "
+            "version, or restore a backup that was made before it",
+            f->shown, (long long)version, STORE_SCHEMA_VERSION);
     if (!writer && version < STORE_SCHEMA_VERSION)
         return err_input(err, "%s has schema %lld; start the gateway once to bring it to %d",
                          f->shown, (long long)version, STORE_SCHEMA_VERSION);

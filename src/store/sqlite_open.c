@@ -120,7 +120,7 @@ static bool open_all(struct sqlite_db *w, int dir_fd, const struct store_options
                      struct err *err)
 {
     if (!sqlite_file_init(&w->file, dir_fd, err) || !take_lock(w, err) ||
-        !sqlite_file_connect(&w->file, true, &w->db, err))
+        !sqlite_place_safe(&w->file, err) || !sqlite_file_connect(&w->file, true, &w->db, err))
         return false;
     if (!opt->skip_check && !sqlite_file_check(&w->file, w->db, err))
         return false;

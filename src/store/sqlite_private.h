@@ -1,5 +1,6 @@
 /* sqlite_private: what the sqlite_*.c files share; no other file knows SQLite. */
 #pragma once
+#include "store/check.h"
 #include "store/store_private.h"
 
 #include <sqlite3.h>
@@ -36,6 +37,16 @@ MUST_USE bool sqlite_file_number(struct sqlite_file *f, sqlite3 *db, const char 
  */
 MUST_USE bool sqlite_file_migrate(struct sqlite_file *f, sqlite3 *db, bool writer, struct err *err);
 MUST_USE bool sqlite_file_check(struct sqlite_file *f, sqlite3 *db, struct err *err);
+
+/* ---- where it lies (sqlite_place.c) ---- */
+
+/* Asks about the place; false if an answer was bad. Before SQLite has the file: it is opened and
+ * closed, which would drop SQLite's locks. */
+bool sqlite_place(int dir_fd, store_check_fn *each, void *arg);
+/* The same for a start: the first bad answer is the error (ERR_INPUT). */
+MUST_USE bool sqlite_place_safe(const struct sqlite_file *f, struct err *err);
+/* The answer for a file system of this kind (statfs(2), f_type). */
+enum store_verdict sqlite_file_system(uint32_t magic, char text[STORE_CHECK_TEXT_MAX]);
 
 /* ---- writing (sqlite_writer.c) ---- */
 
