@@ -107,6 +107,15 @@ static bool make_ready(struct sqlite_db *w, const struct store_options *opt, str
     return true;
 }
 
+/* SQLite syncs the directory after it has made the WAL, and ignores an error of that: a power cut
+ * could then take the whole WAL with all that was acknowledged. By now the WAL has been made. */
+static bool sync_names(struct sqlite_db *w, struct err *err)
+{
+    if (fsync(w->file.dir_fd) != 0)
+        return err_system(err, "%s: sync the directory", w->file.shown);
+    return true;
+}
+
 static bool open_all(struct sqlite_db *w, int dir_fd, const struct store_options *opt,
                      struct err *err)
 {
@@ -115,7 +124,8 @@ static bool open_all(struct sqlite_db *w, int dir_fd, const struct store_options
         return false;
     if (!opt->skip_check && !sqlite_file_check(&w->file, w->db, err))
         return false;
-    return sqlite_file_migrate(&w->file, w->db, true, err) && make_ready(w, opt, err);
+    return sqlite_file_migrate(&w->file, w->db, true, err) && make_ready(w, opt, err) &&
+           sync_names(w, err);
 }
 
 bool sqlite_open(int dir_fd, const struct store_options *opt, struct store_db **out,
@@ -127,7 +137,9 @@ bool sqlite_open(int dir_fd, const struct store_options *opt, struct store_db **
     w->base.backend = &STORE_SQLITE;
     w->lock_fd = w->file.dir_fd = -1;
     if (!open_all(w, dir_fd, opt, err)) {
-        sqlite_close(&w->base, false);
+        /* The reason may be a sync that failed: what the WAL holds must not be synced again and
+         * copied on the way out, as if that had succeeded. */
+        sqlite_close(&w->base, true);
         return false;
     }
     *out = &w->base;
