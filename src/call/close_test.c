@@ -276,7 +276,7 @@ static void test_steps(void **state)
     assert_int_equal(b->ended, 0); /* the call is still under way */
     struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_UNKNOWN};
     struct err err;
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     store_flush(b->g.store);
     assert_int_equal(b->ended, 1);
     text_is(b, "state", "complete");
@@ -418,7 +418,7 @@ static void test_silent_runner_is_said(void **state)
     ask(b, t, EDGE, "tool__find");
     struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_OK};
     struct err err;
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     order(b, CLOSE_TASK, id_str(&t->id));
     assert_true(b->at_once);
     acknowledge(b, EDGE, 0);
@@ -464,7 +464,7 @@ static void test_leases(void **state)
     for (size_t i = 0; i < 3; i++) {
         ask(b, t, EDGE, tools[i]);
         struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_OK};
-        assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+        assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     }
     store_flush(b->g.store);
     assert_int_equal(map_count(&b->g.leases), 2);
@@ -593,7 +593,7 @@ static void test_order_is_finished_after_a_restart(void **state)
     ask(b, child, EDGE, "tool__find");
     struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_OK};
     struct err err;
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     struct store_txn *t = store_txn_new(b->g.store);
     store_receipt_insert(t, &(struct store_receipt){.id = id_str(&receipt),
                                                     .kind = S("agent"),
@@ -668,7 +668,7 @@ static void test_orphan_is_closed_at_the_start(void **state)
     ARENA_SCOPE struct arena a = {0};
     ask(b, child, EDGE, "tool__find");
     struct msg_outcome m = {.call = str_z(b->call), .status = OUTCOME_OK};
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     struct store_txn *t = store_txn_new(b->g.store);
     struct record_task_close r = {.time_ms = 1,
                                   .chain = gate_chain(&b->g, &a, root, (str){0}),

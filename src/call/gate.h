@@ -80,6 +80,7 @@ struct live_call {
     struct task *task;
     uint32_t edge;
     uint64_t request; /* the edge's */
+    uint64_t answer;  /* under which the edge asked to hear of the outcome's commit; 0: not */
     bool high;
     bool released;   /* the edge was told to go */
     bool closing;    /* an outcome is on its way to the store */
@@ -137,7 +138,9 @@ void gate_session_open(struct gate *g, uint32_t edge, uint64_t request,
                        const struct msg_session *m);
 void gate_session_end(struct gate *g, uint32_t edge, uint64_t request, const struct msg_session *m);
 /* False: the edge spoke of a call that is not its own. */
-MUST_USE bool gate_outcome(struct gate *g, uint32_t edge, const struct msg_outcome *m,
+/* id: not 0 where the edge waits for OUTCOME_RECORDED under it, which comes once the outcome is
+ * durable. */
+MUST_USE bool gate_outcome(struct gate *g, uint32_t edge, uint64_t id, const struct msg_outcome *m,
                            struct err *err);
 void gate_catalog(struct gate *g, const struct msg_catalog *m);
 /* The edge is gone: its calls are settled as unknown or not_sent, its connections forgotten. */

@@ -183,6 +183,34 @@ static void test_close_overtakes_a_commit(void **state)
     assert_int_equal(map_count(&b->g.live), 0);
 }
 
+/* High impact: the edge is told when the outcome is durable, and not before. */
+static void test_answer_waits_for_its_outcome(void **state)
+{
+    struct bed *b = *state;
+    struct err err;
+    char hold[64];
+    str token = token_of(b, open_task(b, 9));
+    keep(hold, sizeof hold, str_z(call(b, token, "shop__refund", "{\"amount\":5}", "")->hold));
+    approve(b, hold);
+    assert_int_equal(call(b, token, "shop__refund", "{\"amount\":5}", hold)->type, MSG_GO);
+    assert_true(b->heard.hold_answer);
+    unsigned before = b->heard.count;
+    struct msg_outcome m = {.call = str_z(b->heard.call), .status = OUTCOME_OK};
+    assert_true(gate_outcome(&b->g, EDGE, 77, &m, &err));
+    assert_int_equal(b->heard.count, before);
+    store_flush(b->g.store);
+    assert_int_equal(b->heard.count, before + 1);
+    assert_int_equal(b->heard.type, MSG_OUTCOME_RECORDED);
+    assert_int_equal(b->heard.id, 77);
+    assert_int_equal(b->heard.edge, EDGE);
+    /* All else is answered at once. */
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    assert_false(b->heard.hold_answer);
+    before = b->heard.count;
+    settle(b, OUTCOME_OK);
+    assert_int_equal(b->heard.count, before);
+}
+
 static void test_outcomes_have_an_owner(void **state)
 {
     struct bed *b = *state;
@@ -190,12 +218,12 @@ static void test_outcomes_have_an_owner(void **state)
     str token = token_of(b, open_task(b, 9));
     call(b, token, "shop__find", "{\"q\":\"x\"}", "");
     struct msg_outcome m = {.call = str_z(b->heard.call), .status = OUTCOME_OK};
-    assert_false(gate_outcome(&b->g, OTHER_EDGE, &m, &err));
+    assert_false(gate_outcome(&b->g, OTHER_EDGE, 0, &m, &err));
     assert_int_equal(map_count(&b->g.live), 1);
     gate_edge_lost(&b->g, EDGE);
     assert_int_equal(map_count(&b->g.live), 0);
     assert_int_equal(b->g.counts.outcomes[OUTCOME_UNKNOWN], 1);
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err)); /* too late, and harmless */
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err)); /* too late, and harmless */
     /* An edge that dies before it is told to go: nothing was sent. */
     b->edge_gone = true;
     call(b, token, "shop__find", "{\"q\":\"y\"}", "");
@@ -348,6 +376,7 @@ int main(void)
         T(test_budget_is_exact),
         T(test_close_is_the_end),
         T(test_close_overtakes_a_commit),
+        T(test_answer_waits_for_its_outcome),
         T(test_outcomes_have_an_owner),
         T(test_clock_that_jumps),
         T(test_delegation_narrows),

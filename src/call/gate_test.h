@@ -49,7 +49,7 @@ struct heard {
     uint64_t id;
     char call[64], text[1024], hold[64], policies[512];
     uint8_t kind;
-    bool had_voucher;
+    bool had_voucher, hold_answer;
     unsigned count, cuts;
 };
 
@@ -83,6 +83,7 @@ UNUSED static bool to_edge(void *ctx, uint32_t edge, enum message_type type, uin
         const struct msg_go *m = msg;
         keep(h->call, sizeof h->call, m->call);
         h->had_voucher = m->voucher.n == VOUCHER_LEN;
+        h->hold_answer = m->hold_answer;
     } else if (type == MSG_REFUSED) {
         const struct msg_refused *m = msg;
         keep(h->call, sizeof h->call, m->call);
@@ -227,7 +228,7 @@ UNUSED static void settle(struct bed *b, enum outcome o)
 {
     struct msg_outcome m = {.call = str_z(b->heard.call), .status = (uint8_t)o};
     struct err err;
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     store_flush(b->g.store);
 }
 

@@ -61,6 +61,35 @@ static struct record_timings timings_of(const struct live_call *c, const struct 
     return t;
 }
 
+/* An edge that holds an answer back until its outcome is durable. */
+struct awaited {
+    struct gate *g;
+    uint32_t edge;
+    uint64_t id;
+};
+
+/* Of a commit that failed nothing is said: core ends, and the edge tells its agent why. */
+static void on_outcome_stored(void *arg, const struct store_result *r)
+{
+    struct awaited *w = arg;
+    if (r->outcome == STORE_COMMITTED)
+        (void)w->g->out.to_edge(w->g->out.ctx, w->edge, MSG_OUTCOME_RECORDED, w->id,
+                                &(struct msg_empty){0});
+    free(w);
+}
+
+static void submit_outcome(struct gate *g, struct store_txn *t, const struct live_call *c)
+{
+    struct awaited *w = NULL;
+    if (c->answer) {
+        w = calloc(1, sizeof *w);
+        if (!w)
+            abort();
+        *w = (struct awaited){.g = g, .edge = c->edge, .id = c->answer};
+    }
+    gate_submit(g, t, w ? on_outcome_stored : NULL, w);
+}
+
 static void settle(struct gate *g, struct live_call *c, const struct msg_outcome *m)
 {
     ARENA_SCOPE struct arena a = {0};
@@ -81,7 +110,7 @@ static void settle(struct gate *g, struct live_call *c, const struct msg_outcome
     store_open_call_delete(t, id_str(&c->id));
     debit_answer(t, c->task, m);
     store_leaf(t, record_outcome(&g->scratch, &r), id_str(&c->id), id_str(&c->task->id));
-    gate_submit(g, t, NULL, NULL);
+    submit_outcome(g, t, c);
     g->counts.outcomes[m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN]++;
     c->outcome = m->status < OUTCOME_COUNT ? m->status : OUTCOME_UNKNOWN;
     live_drop(g, c);
@@ -98,7 +127,8 @@ static str printable(struct arena *a, str s)
     return out;
 }
 
-bool gate_outcome(struct gate *g, uint32_t edge, const struct msg_outcome *m, struct err *err)
+bool gate_outcome(struct gate *g, uint32_t edge, uint64_t id, const struct msg_outcome *m,
+                  struct err *err)
 {
     ARENA_SCOPE struct arena a = {0};
     struct live_call *c = map_get(&g->live, m->call);
@@ -110,6 +140,7 @@ bool gate_outcome(struct gate *g, uint32_t edge, const struct msg_outcome *m, st
         return err_peer(err, "outcome for a call that was not released");
     struct msg_outcome clean = *m;
     clean.error = printable(&a, m->error);
+    c->answer = id;
     settle(g, c, &clean);
     return true;
 }

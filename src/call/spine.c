@@ -360,7 +360,8 @@ void live_release(struct gate *g, struct live_call *c, str args)
                         .voucher = str_of((const char *)v.keeper, v.keeper_n),
                         .run_voucher = str_of((const char *)v.runner, v.runner_n),
                         .answer_wait_ms = b->answer_wait_ms,
-                        .txn = c->txn};
+                        .txn = c->txn,
+                        .hold_answer = c->high};
     c->released = true;
     c->released_us = clock_mono_us() - c->recorded_us;
     c->give_up_ms = now_ms + b->answer_wait_ms + 2 * CORE_WAIT_MS_MAX;

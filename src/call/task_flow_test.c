@@ -74,7 +74,7 @@ static void test_answers_are_counted(void **state)
     assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
     struct msg_outcome m = {
         .call = str_z(b->heard.call), .status = OUTCOME_OK, .bytes = 40, .rows = -9, .tokens = 60};
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     store_flush(b->g.store);
     assert_int_equal(t->left.rows, 5); /* less than nothing is nothing */
     assert_int_equal(t->left.bytes, 60);
@@ -279,7 +279,7 @@ static void test_records_are_whole(void **state)
     usleep(2000);
     struct msg_outcome m = {
         .call = str_z(b->heard.call), .status = OUTCOME_OK, .upstream_us = 1000, .first_us = 400};
-    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
     store_flush(b->g.store);
     assert_handed_down(leaf_of(b, &a, "intent", b->heard.call), S("desk"));
     const json *out = leaf_of(b, &a, "outcome", b->heard.call);
@@ -310,7 +310,7 @@ static void test_an_edge_cannot_stretch_time(void **state)
                                 .status = OUTCOME_OK,
                                 .upstream_us = rows[i].upstream_us,
                                 .first_us = rows[i].first_us};
-        assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+        assert_true(gate_outcome(&b->g, EDGE, 0, &m, &err));
         store_flush(b->g.store);
         const json *out = leaf_of(b, &a, "outcome", b->heard.call);
         assert_int_equal(number_of(out, "upstream_us"), rows[i].upstream_kept);

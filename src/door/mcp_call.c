@@ -47,6 +47,55 @@ static int64_t tokens_of(const json *result)
                      count_of(usage, S("prompt_tokens")) + count_of(usage, S("completion_tokens"));
 }
 
+/* ---- answers that wait for their record ---- */
+
+static void on_record_silent(void *owner)
+{
+    struct exchange *x = owner;
+    call_unrecorded(x);
+    exchange_free(x);
+}
+
+/* The outcome that is told next has to be durable before the agent gets the answer. */
+static void await_record(struct exchange *x)
+{
+    struct mcp_door *d = x->door;
+    struct map_key room;
+    x->stage = STAGE_RECORD;
+    x->asked = ++d->next_id;
+    map_put(&d->asked, id_key(x->asked, &room), x);
+    timer_start(&x->timer, d->o.loop, CORE_WAIT_MS_MAX, on_record_silent, x);
+}
+
+void call_recorded(struct exchange *x)
+{
+    exchange_answer_json(x, x->held);
+    exchange_free(x);
+}
+
+void call_unrecorded(struct exchange *x)
+{
+    struct map_key room;
+    map_del(&x->door->asked, id_key(x->asked, &room));
+    x->asked = 0;
+    timer_stop(&x->timer);
+    x->stage = STAGE_OVER;
+    exchange_answer_refused(x,
+                            S("The upstream has answered, but the outcome could not be recorded, "
+                              "so the answer is withheld. The call may have taken effect; check "
+                              "before you repeat it."),
+                            S("error"), S("unavailable"), (str){0});
+}
+
+/* At once, or when its outcome is recorded. */
+static void answer_agent(struct exchange *x, str body)
+{
+    if (x->stage == STAGE_RECORD)
+        x->held = str_dup(&x->arena, body);
+    else
+        exchange_answer_json(x, body);
+}
+
 /* result: NULL where there is none. */
 static void tell(struct exchange *x, enum outcome status, str error, const struct hash *digest,
                  const json *result)
@@ -63,7 +112,8 @@ static void tell(struct exchange *x, enum outcome status, str error, const struc
         m.tokens = tokens_of(result);
     }
     m.bytes = x->post ? (int64_t)post_bytes(x->post) : 0;
-    (void)x->door->o.send(x->door->o.ctx, ROLE_CORE, MSG_OUTCOME, 0, &m);
+    if (!x->door->o.send(x->door->o.ctx, ROLE_CORE, MSG_OUTCOME, x->asked, &m) && x->asked)
+        call_unrecorded(x);
 }
 
 static void over(struct exchange *x)
@@ -181,11 +231,13 @@ static void relay_result(struct exchange *x, const json *result)
     struct hash digest = sha256(buf_str(&canonical));
     buf_fini(&canonical);
     x->progress.ended = true;
+    if (x->hold_answer)
+        await_record(x);
     tell(x, failed ? OUTCOME_UPSTREAM_ERROR : OUTCOME_OK, failed ? S("tool_error") : (str){0},
          &digest, result);
     if (x->http) {
         mcp_put_call_result(&out, &x->req, result);
-        exchange_answer_json(x, buf_str(&out));
+        answer_agent(x, buf_str(&out));
     }
     buf_fini(&out);
 }
@@ -195,10 +247,12 @@ static void relay_error(struct exchange *x, const struct mcp_event *ev)
     struct buf out = {0};
     char code[40];
     snprintf(code, sizeof code, "jsonrpc %lld", (long long)ev->code);
+    if (x->hold_answer)
+        await_record(x);
     tell(x, OUTCOME_UPSTREAM_ERROR, str_z(code), NULL, NULL);
     if (x->http) {
         rpc_put_error(&out, x->req.id, ev->code, ev->text);
-        exchange_answer_json(x, buf_str(&out));
+        answer_agent(x, buf_str(&out));
     }
     buf_fini(&out);
 }
@@ -291,7 +345,9 @@ static bool on_message(void *owner, const struct mcp_answer *answer)
         relay_error(x, &ev);
         break;
     }
-    over(x);
+    x->post = NULL;
+    if (x->stage != STAGE_RECORD)
+        over(x);
     return false;
 }
 
@@ -373,6 +429,7 @@ void call_go(struct exchange *x, const struct msg_go *m)
         return;
     }
     bool stdio = b->kind == BINDING_STDIO;
+    x->hold_answer = m->hold_answer;
     x->job = (struct job){.door = d,
                           .up = &d->o.upstreams[b - d->o.conf->bindings],
                           .principal = x->task,
@@ -426,7 +483,7 @@ static void cancel_upstream(struct exchange *x)
 void call_cancel(struct exchange *x, const char *reason)
 {
     struct err err = {0};
-    if (x->stage == STAGE_ASKED || x->stage == STAGE_OVER || !x->call.n)
+    if (x->stage == STAGE_ASKED || x->stage == STAGE_RECORD || x->stage == STAGE_OVER || !x->call.n)
         return;
     if (x->stage == STAGE_SENT)
         cancel_upstream(x);

@@ -15,6 +15,7 @@ union core_message {
     struct msg_session_answer session;
     struct msg_cut cut;
     struct msg_discover discover;
+    struct msg_empty empty;
 };
 
 /* Ends every call of the task, streams with a last event that says why, and its sessions with
@@ -60,6 +61,8 @@ static bool core_message(struct mcp_door *d, uint16_t type, uint64_t id, str pay
     timer_stop(&x->timer);
     if (type == MSG_GO)
         call_go(x, &m.go);
+    else if (type == MSG_OUTCOME_RECORDED)
+        call_recorded(x);
     else if (type == MSG_REFUSED)
         exchange_refused(x, &m.refused);
     else if (type == MSG_RESULT)
@@ -108,7 +111,10 @@ static void core_lost(struct mcp_door *d)
     LIST_EACH(&d->exchanges, it)
     {
         struct exchange *x = LIST_ENTRY(it, struct exchange, node);
-        if (x->asked) {
+        if (x->stage == STAGE_RECORD) {
+            call_unrecorded(x);
+            exchange_free(x);
+        } else if (x->asked) {
             exchange_answer_refused(
                 x, S("The gateway restarted before it could decide. Nothing was sent. Try again."),
                 S("error"), S("unavailable"), (str){0});

@@ -57,7 +57,7 @@ void job_fini(struct job *j);
 void job_release(struct job *j, str voucher);
 
 /* ---- exchanges ---- */
-enum stage { STAGE_ASKED = 1, STAGE_SECRET, STAGE_SESSION, STAGE_SENT, STAGE_OVER };
+enum stage { STAGE_ASKED = 1, STAGE_SECRET, STAGE_SESSION, STAGE_SENT, STAGE_RECORD, STAGE_OVER };
 
 struct exchange {
     struct list node; /* in door->exchanges */
@@ -78,6 +78,8 @@ struct exchange {
     struct mcp_exchange ex;
     struct post *post;
     bool sent;
+    bool hold_answer;                       /* until its outcome is recorded: */
+    str held;                               /* the answer that waits for that, or empty */
     int64_t sent_us, first_us, deadline_ms; /* first_us: of the first message of the answer */
     str session;                            /* legacy session of the agent, as core knows it */
     str endpoint; /* binding of /mcp/<binding>; empty: the federated one */
@@ -131,7 +133,10 @@ str id_key(uint64_t id, struct map_key *room);
 void call_go(struct exchange *x, const struct msg_go *m);
 void call_gone(struct exchange *x); /* the agent went away */
 void call_cancel(struct exchange *x,
-                 const char *reason); /* the agent or the task's end cancels it */
+                 const char *reason);   /* the agent or the task's end cancels it */
+void call_recorded(struct exchange *x); /* the held answer may go */
+/* It may not: core is gone or silent, so nobody knows whether there is a record. Answers so. */
+void call_unrecorded(struct exchange *x);
 void call_drain(struct exchange *x);
 /* mcp_discover.c */
 void discover(struct mcp_door *d, const struct msg_discover *m);

@@ -107,6 +107,7 @@ static const struct pack_field F_GO[] = {STRF(struct msg_go, call, ID_MAX),
                                          STRF(struct msg_go, run_voucher, VOUCHER_MAX),
                                          I64(struct msg_go, answer_wait_ms),
                                          STRF(struct msg_go, txn, TOKEN_MAX),
+                                         U8(struct msg_go, hold_answer),
                                          END};
 static const struct pack_field F_REFUSED[] = {STRF(struct msg_refused, call, ID_MAX),
                                               U8(struct msg_refused, kind),
@@ -321,6 +322,8 @@ static const struct message TABLE[] = {
     {MSG_CUT_DONE, "cut-done", B(EDGE), B(CORE), R_PHASE, SMALL, false, F_CUT_DONE},
     {MSG_CHILD_STOPPED, "child-stopped", B(RUNNER), B(CORE), R_PHASE, SMALL, false,
      F_CHILD_STOPPED},
+    /* records */
+    {MSG_OUTCOME_RECORDED, "outcome-recorded", B(CORE), B(EDGE), R_PHASE, SMALL, false, F_EMPTY},
 };
 
 enum { TABLE_N = sizeof TABLE / sizeof TABLE[0] };

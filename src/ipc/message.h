@@ -107,6 +107,8 @@ enum message_type {
     MSG_LOG_LEAVES,
     MSG_LOG_CHECKPOINT,
     MSG_LOG_PUBLISHED,
+    /* records: core -> edge */
+    MSG_OUTCOME_RECORDED = 160,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -232,7 +234,8 @@ struct msg_go {
     str voucher;     /* for the keeper; empty: this binding needs no secret */
     str run_voucher; /* for the runner (stdio bindings) */
     int64_t answer_wait_ms;
-    str txn; /* transaction token for the server, or empty */
+    str txn;             /* transaction token for the server, or empty */
+    uint8_t hold_answer; /* 1: the agent gets the answer when core has said OUTCOME_RECORDED */
 };
 enum refusal_kind {
     REFUSAL_NONE = 0,

@@ -94,14 +94,17 @@ static inline void fix_submit(struct fix *f, struct store_txn *t)
     OK(f, store_submit(f->s, t, NULL, NULL, &f->err));
 }
 
+static const str FIX_AGENT = S("spiffe://example.org/agent/a");
+
 static inline struct record_chain fix_chain(const char *task, const str *parent)
 {
     return (struct record_chain){.task = str_z(task),
                                  .parents = parent,
                                  .parents_n = parent ? 1 : 0,
                                  .owner = S("anna"),
-                                 .agent = S("spiffe://example.org/agent/a"),
-                                 .instance = S("i1")};
+                                 .agent = FIX_AGENT,
+                                 .instance = S("i1"),
+                                 .delegators = parent ? &FIX_AGENT : NULL};
 }
 
 static inline void fix_task(struct fix *f, const char *id, const str *parent, int64_t calls)

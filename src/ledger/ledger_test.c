@@ -641,7 +641,11 @@ static void test_recovery(void **state)
     assert_true(str_eq(e->type, S("outcome")));
     assert_true(str_eq(e->decision, S("unknown")));
     assert_true(str_eq(e->reason, S("restart")));
-    assert_true(str_eq(e->agent, S("spiffe://example.org/agent/a")));
+    assert_true(str_eq(e->agent, FIX_AGENT));
+    const json *delegator = NULL;
+    struct json_iter it = json_iter(json_get(e->leaf, S("delegators")));
+    assert_true(json_next(&it, NULL, &delegator));
+    assert_true(str_eq(json_str(delegator), FIX_AGENT));
 }
 
 /* ---- traces ---- */

@@ -169,7 +169,7 @@ static void on_edge_message(struct core *c, struct chan *chan, uint16_t type, ui
             gate_session_end(&c->gate, life, id, &m.session);
             break;
         case MSG_OUTCOME:
-            ok = gate_outcome(&c->gate, life, &m.outcome, &err);
+            ok = gate_outcome(&c->gate, life, id, &m.outcome, &err);
             break;
         case MSG_CATALOG:
             on_catalog(c, &m.catalog);

@@ -4,6 +4,7 @@ takes effect at once."""
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import statistics
 import sys
@@ -29,6 +30,7 @@ class Witness:
         self.lock = threading.Lock()
         self.calls = 0
         self.too_early = []
+        self.before_answer = lambda: None
         witness = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,6 +67,7 @@ class Witness:
                 self.calls += 1
                 if self.durable_intents() < self.calls:
                     self.too_early.append(self.calls)
+            self.before_answer()
             return {"content": [{"type": "text", "text": "done"}]}
         return None if "id" not in message else {}
 
@@ -89,6 +92,37 @@ def test_intent_is_durable_before_the_call_reaches_its_upstream(gateway, witness
         assert record.Calls(g, token, [(f"w__{tool}", {"n": n}) for n in range(20)]).results() == ["ok"] * 20
     assert witness.calls == 100
     assert witness.too_early == []
+
+
+@pytest.mark.parametrize("effect,end", [("high", signal.SIGCONT), ("high", signal.SIGKILL), ("low", signal.SIGCONT)])
+def test_answer_of_a_high_impact_call_waits_for_its_outcome(gateway, witness, effect, end):
+    """Core stands still from before the upstream answers, so nothing more is committed."""
+    high = effect == "high"
+    g = gateway(mcpServers={"w": {"url": witness.url, "operations": {"write": {"effect": "write", "highImpact": high}}}},
+                people={"ann": {"roles": ["owner", "administrator"], "uid": os.getuid()}, "bob": {"roles": ["approver"]}})
+    witness.store = g.state / "store/ambit.db"
+    agent, hold, replies = g.mcp(g.open_task(["w/write"])), None, []
+    if high:
+        g.add_operator("bob")
+        hold = agent.call("w__write", {}).hold
+        g.approve(hold)
+    core = g.role_pid("core")
+    witness.before_answer = lambda: os.kill(core, signal.SIGSTOP)
+    thread = threading.Thread(target=lambda: replies.append(agent.call("w__write", {}, approval=hold)))
+    thread.start()
+    wait_until(lambda: witness.calls == 1, "the call upstream")
+    thread.join(1.5)
+    assert len(replies) == (0 if high else 1)
+    os.kill(core, end)
+    thread.join(20)
+    reply = replies[0]
+    if end == signal.SIGCONT:
+        assert reply.text == "done"
+        if high:
+            assert [leaf["status"] for leaf in record.of_type(g, "outcome")] == ["ok"]
+    else:
+        assert "withheld" in reply.text and "done" not in reply.text and reply.refusal["reason"] == "unavailable"
+        wait_until(lambda: [leaf["status"] for leaf in record.of_type(g, "outcome")] == ["unknown"], "the outcome")
 
 
 def test_every_call_upstream_has_its_intent_and_every_intent_its_call(desk, helpdesk):
