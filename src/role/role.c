@@ -14,6 +14,7 @@
 #include "role/walls.h"
 #include "base/limits.h"
 #include "base/list.h"
+#include "crypto/hash.h"
 #include "net/chan.h"
 #include "net/loop.h"
 
@@ -358,6 +359,10 @@ int role_main(const struct role_ops *ops)
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     rt->sup = (struct peer_link){.rt = rt, .role = ROLE_SUPERVISOR};
+    if (!crypto_init(&err)) {
+        log_error("cannot start", LOG_ERR(&err));
+        return EXIT_BROKEN;
+    }
     if (!sandbox_forbid_io_uring(&err) || !loop_new(&rt->env.loop, &err) ||
         !chan_new(rt->env.loop, SUPERVISOR_FD, &SUPERVISOR_OPS, &rt->sup, &rt->sup.chan, &err)) {
         log_error("cannot start: this is started by `ambit serve` only", LOG_ERR(&err));

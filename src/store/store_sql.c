@@ -6,7 +6,7 @@
  *   task / task_state   what never changes apart from what every call changes, so that a debit
  * rewrites a row of 60 bytes and not the task's grants. leaf                the log; idx has no
  * gaps. call and task are only ways to find a leaf. payload             apart from leaf, so that it
- * can be erased; secure_delete (on in store_file.c) wipes it. tree                one row, in the
+ * can be erased; secure_delete (on in sqlite_file.c) wipes it. tree                one row, in the
  * same transaction as the leaves it covers. STRICT everywhere: a value of a wrong type is refused,
  * not stored. */
 static const char V1[] =
