@@ -33,12 +33,16 @@ static str typed_key(enum note_type type, const struct key *pub, uint8_t out[1 +
     return str_of((const char *)out, 1 + key_to_raw(pub, out + 1));
 }
 
+static uint32_t id_of(struct hash h)
+{
+    return (uint32_t)h.b[0] << 24 | (uint32_t)h.b[1] << 16 | (uint32_t)h.b[2] << 8 | h.b[3];
+}
+
 uint32_t note_key_id(str name, enum note_type type, const struct key *pub)
 {
     uint8_t raw[1 + KEY_RAW_MAX];
     const str parts[] = {name, S("\n"), typed_key(type, pub, raw)};
-    struct hash h = sha256_parts(parts, 3);
-    return (uint32_t)h.b[0] << 24 | (uint32_t)h.b[1] << 16 | (uint32_t)h.b[2] << 8 | h.b[3];
+    return id_of(sha256_parts(parts, 3));
 }
 
 bool note_verifier(str name, enum note_type type, const struct key *pub, struct note_verifier *out,
@@ -64,24 +68,35 @@ static bool parse_id(str hex, uint32_t *out)
     return true;
 }
 
-bool note_vkey_parse(str text, struct note_verifier *out, struct key **key, struct err *err)
+bool note_vkey_read(struct arena *a, str text, struct note_vkey *out, struct err *err)
 {
-    ARENA_SCOPE struct arena a = {0};
     str name, rest, hex, b64, raw;
     uint32_t id;
     if (text.n > NOTE_VKEY_BYTES_MAX || !str_cut(text, '+', &name, &rest) ||
-        !str_cut(rest, '+', &hex, &b64) || !parse_id(hex, &id) || !base64_decode(&a, b64, &raw) ||
-        raw.n != 33)
-        return err_input(err, "verifier key: not name+hash+base64 of an Ed25519 key");
+        !str_cut(rest, '+', &hex, &b64) || !parse_id(hex, &id) || !base64_decode(a, b64, &raw) ||
+        raw.n < 2)
+        return err_input(err, "verifier key: not name+hash+base64 of a type and a public key");
+    const str parts[] = {name, S("\n"), raw};
+    if (!note_name_is_valid(name) || id_of(sha256_parts(parts, 3)) != id)
+        return err_input(err, "verifier key: bad name, or the hash does not fit the name and key");
+    *out = (struct note_vkey){
+        .name = name, .id = id, .type = (uint8_t)raw.p[0], .key = str_skip(raw, 1)};
+    return true;
+}
+
+bool note_vkey_parse(str text, struct note_verifier *out, struct key **key, struct err *err)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct note_vkey vkey;
     struct key *pub;
-    struct note_verifier v;
-    if (!key_from_raw(KEY_ED25519, str_skip(raw, 1), &pub, err))
+    if (!note_vkey_read(&a, text, &vkey, err))
+        return false;
+    if (vkey.key.n != 32 || (vkey.type != NOTE_ED25519 && vkey.type != NOTE_COSIGNATURE))
+        return err_input(err, "verifier key: not of a type that we can verify (Ed25519)");
+    if (!key_from_raw(KEY_ED25519, vkey.key, &pub, err))
         return err_in(err, "verifier key");
-    if (!note_verifier(name, (enum note_type)(uint8_t)raw.p[0], pub, &v, err) || v.id != id) {
-        key_free(pub);
-        return err_input(err, "verifier key: bad name, unknown type, or the hash does not fit");
-    }
-    *out = v;
+    *out = (struct note_verifier){
+        .name = vkey.name, .type = (enum note_type)vkey.type, .id = vkey.id, .key = pub};
     *key = pub;
     return true;
 }
@@ -112,19 +127,26 @@ static bool give_up(struct buf *out, size_t before)
     return false;
 }
 
+void note_put_line(str name, uint32_t id, str sig, struct buf *out)
+{
+    struct buf blob = {0};
+    const char bytes[4] = {(char)(id >> 24), (char)(id >> 16), (char)(id >> 8), (char)id};
+    buf_put(&blob, str_of(bytes, sizeof bytes));
+    buf_put(&blob, sig);
+    buf_put(out, S(NOTE_SIG_MARK));
+    buf_put(out, name);
+    buf_putc(out, ' ');
+    base64_encode(out, buf_str(&blob));
+    buf_putc(out, '\n');
+    buf_fini(&blob);
+}
+
 bool note_put_sig(const struct note_verifier *who, str sig, struct buf *out, struct err *err)
 {
     size_t before = buf_len(out);
     if (sig.n != (who->type == NOTE_COSIGNATURE ? 8 + SIG_LEN : SIG_LEN))
         return err_input(err, "note: a signature of the wrong length");
-    uint8_t blob[4 + 8 + SIG_LEN] = {(uint8_t)(who->id >> 24), (uint8_t)(who->id >> 16),
-                                     (uint8_t)(who->id >> 8), (uint8_t)who->id};
-    memcpy(blob + 4, sig.p, sig.n);
-    buf_put(out, S(NOTE_SIG_MARK));
-    buf_put(out, who->name);
-    buf_putc(out, ' ');
-    base64_encode(out, str_of((const char *)blob, 4 + sig.n));
-    buf_putc(out, '\n');
+    note_put_line(who->name, who->id, sig, out);
     if (out->over) {
         err_limit(err, "note: no room");
         return give_up(out, before);

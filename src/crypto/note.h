@@ -17,7 +17,7 @@ enum {
     NOTE_NAME_BYTES_MAX = 255,
     NOTE_SIGS_MAX = 64,
     NOTE_VERIFIERS_MAX = 64,
-    NOTE_VKEY_BYTES_MAX = 512,
+    NOTE_VKEY_BYTES_MAX = 4 << 10, /* room for post-quantum ones */
     NOTE_SIG_BYTES_MAX =
         8 << 10, /* of one unknown signature, decoded (room for post-quantum ones) */
 };
@@ -40,8 +40,17 @@ bool note_name_is_valid(str name);
 uint32_t note_key_id(str name, enum note_type type, const struct key *pub);
 MUST_USE bool note_verifier(str name, enum note_type type, const struct key *pub,
                             struct note_verifier *out, struct err *err);
-/* name+hash+base64(type || public key), as Go's note package prints it. The hash must fit. The name
- * borrows text. *key is the caller's to free; out->key points to it. */
+/* A verifier key name+hash+base64(type || public key) of any signature type, also of one that we
+ * cannot verify. The name borrows text, the key is in the arena. ERR_INPUT unless the hash fits. */
+struct note_vkey {
+    str name;
+    uint32_t id;
+    uint8_t type; /* an enum note_type, or another */
+    str key;      /* what follows the type: not empty, otherwise unchecked */
+};
+MUST_USE bool note_vkey_read(struct arena *a, str text, struct note_vkey *out, struct err *err);
+/* A vkey of the types above, to verify with. The name borrows text. *key is the caller's to free;
+ * out->key points to it. */
 MUST_USE bool note_vkey_parse(str text, struct note_verifier *out, struct key **key,
                               struct err *err);
 void note_vkey_write(const struct note_verifier *v, struct buf *out);
@@ -57,6 +66,13 @@ MUST_USE bool note_put_sig(const struct note_verifier *who, str sig, struct buf 
                            struct err *err);
 /* What a witness signs: "cosignature/v1", "time <seconds>", then the text. */
 void note_cosign_message(str text, uint64_t time_s, struct buf *out);
+/* A note with what witnesses answered (C2SP tlog-witness add-checkpoint: signature lines alone).
+ * Lines of others are left out; of each witness the newest cosignature stays, once, whether it came
+ * in `note` or in `lines`; what else has signed the note stays as it was. All witnesses must be of
+ * type NOTE_COSIGNATURE. ERR_DENIED, with `out` as it was, for a wrong cosignature by one of them
+ * or when `lines` has none of theirs. */
+MUST_USE bool note_add_cosignatures(str note, str lines, const struct note_verifier *witnesses,
+                                    size_t n, struct buf *out, struct err *err);
 
 /* ---- reading ---- */
 struct note_sig {
@@ -64,7 +80,7 @@ struct note_sig {
     uint32_t id;
     str sig;         /* without the id */
     int verifier;    /* which one vouched for it, -1 if unknown or a repetition */
-    uint64_t time_s; /* of a cosignature, else 0 */
+    uint64_t time_s; /* of a cosignature that was verified, at most 2^63 - 1; else 0 */
 };
 struct note {
     str text; /* with its final newline */

@@ -1,5 +1,5 @@
-/* Any bytes as a note, a checkpoint, a verifier key, a stored frontier: refused, or written again
- * to the same bytes. */
+/* Any bytes as a note, a witness's answer, a checkpoint, a verifier key, a stored frontier:
+ * refused, or written again to the same bytes. */
 #include "crypto/note.h"
 
 #include <stdlib.h>
@@ -26,14 +26,46 @@ static void as_checkpoint(str text)
     same(&b, text);
 }
 
-static void as_vkey(str in)
+/* Nobody can sign for this witness but the seeds: what is taken opens again, and adding it once
+ * more changes nothing. */
+static void as_answer(struct arena *a, str in)
+{
+    static const char NOTE[] =
+        "ambit.example/log\n7\nSBNJTRN+FjG7owHVrKtue7eqdM4RhdRWVl71HXN2d7I=\n\n"
+        "\xe2\x80\x94 n AAAAAAA=\n";
+    static struct key *key;
+    static struct note_verifier w;
+    struct err err;
+    struct note n;
+    struct buf once = {0}, twice = {0};
+    if (!key && !note_vkey_parse(S("witness.example/w1+7bede9df+"
+                                   "BOfxYqEL7FWa/qGV5NzoS2lWjV0ssJY+tEbAaF4rF/Lw"),
+                                 &w, &key, &err))
+        abort();
+    if (!note_add_cosignatures(str_z(NOTE), in, &w, 1, &once, &err)) {
+        if (buf_len(&once))
+            abort();
+        return;
+    }
+    if (!note_open(a, buf_str(&once), &w, 1, &n, &err) || n.n != 2 ||
+        !note_add_cosignatures(buf_str(&once), in, &w, 1, &twice, &err))
+        abort();
+    same(&twice, buf_str(&once));
+    buf_fini(&once);
+}
+
+static void as_vkey(struct arena *a, str in)
 {
     struct err err;
+    struct note_vkey any;
     struct note_verifier v;
     struct key *k;
     struct buf b = {0};
+    bool is_one = note_vkey_read(a, in, &any, &err);
     if (!note_vkey_parse(in, &v, &k, &err))
         return;
+    if (!is_one || any.id != v.id || any.type != v.type)
+        abort();
     note_vkey_write(&v, &b);
     same(&b, in);
     key_free(k);
@@ -72,7 +104,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (note_open(&a, in, &who, 1, &n, &err))
         abort();
     as_checkpoint(in);
-    as_vkey(in);
+    as_vkey(&a, in);
+    as_answer(&a, in);
     as_frontier(in);
     return 0;
 }

@@ -31,27 +31,33 @@ static bool parse_sig(struct arena *a, str line, struct note_sig *out)
     return true;
 }
 
+bool note_parse_sigs(struct arena *a, str lines, struct note *out, struct err *err)
+{
+    str line;
+    while (lines.n) {
+        if (out->n == NOTE_SIGS_MAX)
+            return err_limit(err, "note: over %d signatures", NOTE_SIGS_MAX);
+        if (!str_cut(lines, '\n', &line, &lines) || !parse_sig(a, line, &out->sigs[out->n++]))
+            return err_input(err, "note: a signature line that is none");
+    }
+    return out->n ? true : err_input(err, "note: no signatures");
+}
+
 bool note_parse(struct arena *a, str bytes, struct note *out, struct err *err)
 {
     struct note n = {0};
-    str sigs, line;
+    str sigs;
     if (bytes.n > NOTE_BYTES_MAX)
         return err_limit(err, "note: over %d bytes", NOTE_BYTES_MAX);
     if (!split(bytes, &n.text, &sigs) || !note_text_is_valid(n.text))
         return err_input(err, "note: no text, an empty line and signatures, or control characters");
-    while (sigs.n) {
-        if (n.n == NOTE_SIGS_MAX)
-            return err_limit(err, "note: over %d signatures", NOTE_SIGS_MAX);
-        if (!str_cut(sigs, '\n', &line, &sigs) || !parse_sig(a, line, &n.sigs[n.n++]))
-            return err_input(err, "note: a signature line that is none");
-    }
-    if (n.n == 0)
-        return err_input(err, "note: no signatures");
+    if (!note_parse_sigs(a, sigs, &n, err))
+        return false;
     *out = n;
     return true;
 }
 
-static int find(const struct note_verifier *v, size_t n, const struct note_sig *sig)
+int note_find_verifier(const struct note_verifier *v, size_t n, const struct note_sig *sig)
 {
     for (size_t i = 0; i < n; i++)
         if (v[i].id == sig->id && str_eq(v[i].name, sig->name))
@@ -68,6 +74,8 @@ static bool sig_is_good(const struct note_verifier *v, str text, struct note_sig
     uint64_t time_s = 0;
     for (int i = 0; i < 8; i++)
         time_s = time_s << 8 | (uint8_t)sig->sig.p[i];
+    if (time_s > INT64_MAX)
+        return false;
     struct buf message = {0};
     note_cosign_message(text, time_s, &message);
     bool ok = key_verify(v->key, buf_str(&message), str_skip(sig->sig, 8));
@@ -77,29 +85,35 @@ static bool sig_is_good(const struct note_verifier *v, str text, struct note_sig
     return ok;
 }
 
-bool note_open(struct arena *a, str bytes, const struct note_verifier *verifiers, size_t n,
-               struct note *out, struct err *err)
+bool note_verify_sigs(const struct note_verifier *verifiers, size_t n, struct note *note,
+                      struct err *err)
 {
-    struct note note;
     bool seen[NOTE_VERIFIERS_MAX] = {false};
     if (n > NOTE_VERIFIERS_MAX)
         return err_limit(err, "note: over %d verifiers", NOTE_VERIFIERS_MAX);
-    if (!note_parse(a, bytes, &note, err))
-        return false;
-    for (size_t i = 0; i < note.n; i++) {
-        int k = find(verifiers, n, &note.sigs[i]);
+    for (size_t i = 0; i < note->n; i++) {
+        int k = note_find_verifier(verifiers, n, &note->sigs[i]);
         if (k < 0)
             continue;
-        if (!sig_is_good(&verifiers[k], note.text, &note.sigs[i]))
+        if (!sig_is_good(&verifiers[k], note->text, &note->sigs[i]))
             return err_denied(err, "note: a wrong signature by a key we know");
         if (seen[k])
             continue;
         seen[k] = true;
-        note.sigs[i].verifier = k;
-        note.known++;
+        note->sigs[i].verifier = k;
+        note->known++;
     }
-    if (note.known == 0)
+    if (note->known == 0)
         return err_denied(err, "note: signed by nobody we know");
+    return true;
+}
+
+bool note_open(struct arena *a, str bytes, const struct note_verifier *verifiers, size_t n,
+               struct note *out, struct err *err)
+{
+    struct note note;
+    if (!note_parse(a, bytes, &note, err) || !note_verify_sigs(verifiers, n, &note, err))
+        return false;
     *out = note;
     return true;
 }

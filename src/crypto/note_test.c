@@ -10,17 +10,33 @@
     "\n\xe2\x80\x94 ambit.example/log PCF8cq6v2Ta6WwgcPQnQRFkmV6h2/tLMICt6VEt1X1suyIAtzXuf"        \
     "Key1hiAybHq/RiGBj7+YpO+yckJsgFyHvjDAhwk=\n"
 #define NAME "ambit.example/log"
+/* Cosignatures of GO_TEXT, made with filippo.io/torchwood v0.9.0 from the seeds 21 22 ... 40 and
+ * 41 42 ... 60. */
+#define W1_VKEY "witness.example/w1+7bede9df+BOfxYqEL7FWa/qGV5NzoS2lWjV0ssJY+tEbAaF4rF/Lw"
+#define W1_LINE                                                                                    \
+    "\xe2\x80\x94 witness.example/w1 e+3p3wAAAABrBCsaSHZtZ4eaft0nSo5nyoDxKcs0LuWZ1APPg46v2/"       \
+    "lSI7qyL1lMd7j9wg83OpTyhoHjE8s5MEKHaVYAnF0LNn9ZCg==\n"
+#define W2_VKEY "witness.example/w2+6417f619+BK3BQBH4LRxW2VaqT51z2IWDYaYGBIUl4NCMY43HXdjH"
+#define W2_LINE                                                                                    \
+    "\xe2\x80\x94 witness.example/w2 ZBf2GQAAAABrBCsa4E0QllZ+jrNYjVy1EEhz4DT5WrG61Ba9QYJ8PAbKGm"   \
+    "ZBic8pSZvJ43k3cxp74l0Wp/7r06ulksI8L9cCZ2qFBA==\n"
+#define W_TIME 0x6b042b1a
 
-static struct key *go_key(void)
+static struct key *seed_key(uint8_t first)
 {
     struct err err = {0};
     struct key *k;
     uint8_t der[48] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
                        0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
     for (int i = 0; i < 32; i++)
-        der[16 + i] = (uint8_t)(i + 1);
+        der[16 + i] = (uint8_t)(first + i);
     OK(key_from_pkcs8(str_of((char *)der, sizeof der), &k, &err));
     return k;
+}
+
+static struct key *go_key(void)
+{
+    return seed_key(1);
 }
 
 /* Ed25519 is deterministic: ours must be theirs to the byte, both ways. */
@@ -205,6 +221,151 @@ static void test_cosignature(void **state)
     key_free(parsed);
 }
 
+/* What a witness answers for `text` at that time. */
+static void cosign(const struct note_verifier *w, str text, uint64_t time_s, struct buf *out)
+{
+    struct err err = {0};
+    struct buf m = {0};
+    char sig[8 + SIG_LEN];
+    for (int i = 0; i < 8; i++)
+        sig[i] = (char)(time_s >> (56 - 8 * i));
+    note_cosign_message(text, time_s, &m);
+    OK(key_sign(w->key, buf_str(&m), (uint8_t *)sig + 8, &err));
+    OK(note_put_sig(w, str_of(sig, sizeof sig), out, &err));
+    buf_fini(&m);
+}
+
+/* Key ids, times and bytes as a foreign witness makes them, both ways. */
+static void test_as_torchwood(void **state)
+{
+    static const struct {
+        uint8_t seed;
+        str name, vkey, line;
+        uint32_t id;
+    } rows[] = {
+        {0x21, S("witness.example/w1"), S(W1_VKEY), S(W1_LINE), 0x7bede9df},
+        {0x41, S("witness.example/w2"), S(W2_VKEY), S(W2_LINE), 0x6417f619},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct err err = {0};
+        struct key *k = seed_key(rows[i].seed), *pub;
+        struct note_verifier mine, v;
+        struct buf b = {0};
+        OK(note_verifier(rows[i].name, NOTE_COSIGNATURE, k, &mine, &err));
+        note_vkey_write(&mine, &b);
+        assert_true(str_eq(buf_str(&b), rows[i].vkey));
+        OK(note_vkey_parse(rows[i].vkey, &v, &pub, &err));
+        assert_true(v.type == NOTE_COSIGNATURE && v.id == rows[i].id && mine.id == v.id);
+        buf_clear(&b);
+        cosign(&mine, S(GO_TEXT), W_TIME, &b);
+        assert_true(str_eq(buf_str(&b), rows[i].line));
+        buf_clear(&b);
+        OK(note_add_cosignatures(S(GO_NOTE), rows[i].line, &v, 1, &b, &err));
+        struct note n;
+        OK(note_open(&a, buf_str(&b), &v, 1, &n, &err));
+        assert_true(n.n == 2 && n.known == 1 && n.sigs[1].time_s == W_TIME);
+        buf_fini(&b);
+        key_free(k);
+        key_free(pub);
+    }
+}
+
+#define STRANGER SIG_LINE("stranger")
+static void test_add_cosignatures(void **state)
+{
+    struct err err = {0};
+    struct key *keys[2] = {seed_key(0x21), seed_key(0x41)};
+    struct note_verifier w[2];
+    struct buf newer = {0}, older = {0}, other = {0}, late = {0};
+    OK(note_verifier(S("witness.example/w1"), NOTE_COSIGNATURE, keys[0], &w[0], &err));
+    OK(note_verifier(S("witness.example/w2"), NOTE_COSIGNATURE, keys[1], &w[1], &err));
+    cosign(&w[0], S(GO_TEXT), W_TIME + 1, &newer);
+    cosign(&w[0], S(GO_TEXT), W_TIME - 1, &older);
+    cosign(&w[0], S("another.example\n" GO_TEXT), W_TIME, &other);
+    cosign(&w[0], S(GO_TEXT), (uint64_t)INT64_MAX + 1, &late);
+    const str n = buf_str(&newer), o = buf_str(&older);
+    ARENA_SCOPE struct arena a = {0};
+#define JOIN(x, y) str_fmt(&a, "%.*s%.*s", STR(x), STR(y))
+    const struct {
+        const char *name;
+        str note, lines, want; /* want empty: refused */
+        enum err_kind kind;
+    } rows[] = {
+        {"one", S(GO_NOTE), S(W1_LINE), S(GO_NOTE W1_LINE), 0},
+        {"two", S(GO_NOTE), S(W1_LINE W2_LINE), S(GO_NOTE W1_LINE W2_LINE), 0},
+        {"a second witness", S(GO_NOTE W2_LINE), S(W1_LINE), S(GO_NOTE W2_LINE W1_LINE), 0},
+        {"the same again", S(GO_NOTE W1_LINE), S(W1_LINE W1_LINE), S(GO_NOTE W1_LINE), 0},
+        {"a newer one", S(GO_NOTE W1_LINE W2_LINE), n, JOIN(JOIN(S(GO_NOTE), n), S(W2_LINE)), 0},
+        {"an older one", S(GO_NOTE W1_LINE), o, S(GO_NOTE W1_LINE), 0},
+        {"newest of an answer", S(GO_NOTE), JOIN(JOIN(o, n), S(W1_LINE)), JOIN(S(GO_NOTE), n), 0},
+        {"strangers", S(GO_NOTE STRANGER), S(STRANGER W1_LINE STRANGER),
+         S(GO_NOTE STRANGER W1_LINE), 0},
+        {"strangers alone", S(GO_NOTE), S(STRANGER), S(""), ERR_DENIED},
+        {"of another text", S(GO_NOTE), buf_str(&other), S(""), ERR_DENIED},
+        {"a good one and a wrong one", S(GO_NOTE), JOIN(n, buf_str(&other)), S(""), ERR_DENIED},
+        {"a wrong one in the note", JOIN(S(GO_NOTE), buf_str(&other)), n, S(""), ERR_DENIED},
+        {"a time past 2^63 - 1", S(GO_NOTE), buf_str(&late), S(""), ERR_DENIED},
+        {"nothing", S(GO_NOTE), S(""), S(""), ERR_INPUT},
+        {"a note for an answer", S(GO_NOTE), S(GO_NOTE), S(""), ERR_INPUT},
+        {"cut off", S(GO_NOTE), str_take(S(W1_LINE), sizeof W1_LINE - 2), S(""), ERR_INPUT},
+        {"an empty line", S(GO_NOTE), S("\n" W1_LINE), S(""), ERR_INPUT},
+        {"no note", S(GO_TEXT), S(W1_LINE), S(""), ERR_INPUT},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf b = {0};
+        err = (struct err){0};
+        bool ok = note_add_cosignatures(rows[i].note, rows[i].lines, w, 2, &b, &err);
+        if (ok != (rows[i].kind == ERR_NONE) || err.kind != rows[i].kind ||
+            !str_eq(buf_str(&b), rows[i].want))
+            fail_msg("%s: %s\n%.*s", rows[i].name, ok ? "other bytes" : err.text, STR(buf_str(&b)));
+        buf_fini(&b);
+    }
+    struct buf full = {0};
+    w[0].type = NOTE_ED25519;
+    NO(ERR_INPUT, note_add_cosignatures(S(GO_NOTE), S(W1_LINE), w, 2, &full, &err));
+    w[0].type = NOTE_COSIGNATURE;
+    buf_put(&full, S(GO_NOTE));
+    for (int i = 1; i < NOTE_SIGS_MAX; i++)
+        buf_put(&full, S(STRANGER));
+    size_t before = buf_len(&full);
+    str whole = str_dup(&a, buf_str(&full));
+    NO(ERR_LIMIT, note_add_cosignatures(whole, S(W1_LINE), w, 2, &full, &err));
+    assert_int_equal(buf_len(&full), before);
+    buf_fini(&full);
+    buf_fini(&newer);
+    buf_fini(&older);
+    buf_fini(&other);
+    buf_fini(&late);
+    key_free(keys[0]);
+    key_free(keys[1]);
+}
+
+/* A type that nobody here verifies is read, its id is checked, and it is no verifier. */
+static void test_unknown_vkey(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err = {0};
+    struct buf raw = {0}, text = {0};
+    buf_putc(&raw, 6);
+    for (int i = 0; i < 1312; i++)
+        buf_putc(&raw, (char)i);
+    const str parts[] = {S("w\n"), buf_str(&raw)};
+    struct hash h = sha256_parts(parts, 2);
+    buf_printf(&text, "w+%02x%02x%02x%02x+", h.b[0], h.b[1], h.b[2], h.b[3]);
+    base64_encode(&text, buf_str(&raw));
+    struct note_vkey v;
+    struct note_verifier verifier;
+    struct key *k;
+    OK(note_vkey_read(&a, buf_str(&text), &v, &err));
+    assert_true(v.type == 6 && v.key.n == 1312 && str_eq(v.name, S("w")) && v.id >> 24 == h.b[0]);
+    NO(ERR_INPUT, note_vkey_parse(buf_str(&text), &verifier, &k, &err));
+    text.mem[text.start + 2] ^= 1;
+    NO(ERR_INPUT, note_vkey_read(&a, buf_str(&text), &v, &err));
+    buf_fini(&raw);
+    buf_fini(&text);
+}
+
 static void test_bad_vkeys(void **state)
 {
     static const str rows[] = {
@@ -283,10 +444,16 @@ static void test_bad_checkpoints(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_go),           cmocka_unit_test(test_each_byte),
-        cmocka_unit_test(test_forms),           cmocka_unit_test(test_many_signers),
-        cmocka_unit_test(test_cosignature),     cmocka_unit_test(test_bad_vkeys),
+        cmocka_unit_test(test_as_go),
+        cmocka_unit_test(test_each_byte),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_many_signers),
+        cmocka_unit_test(test_cosignature),
+        cmocka_unit_test(test_bad_vkeys),
         cmocka_unit_test(test_bad_checkpoints),
+        cmocka_unit_test(test_as_torchwood),
+        cmocka_unit_test(test_add_cosignatures),
+        cmocka_unit_test(test_unknown_vkey),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

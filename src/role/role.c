@@ -60,9 +60,9 @@ struct rt {
 static unsigned trust(enum role r)
 {
     static const unsigned char order[ROLE_COUNT] = {
-        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4,   [ROLE_CORE] = 3,
-        [ROLE_RUNNER] = 2,     [ROLE_WORKLOAD] = 1, [ROLE_PORTAL] = 1,
-        [ROLE_FETCHER] = 1,    [ROLE_WITNESS] = 2,  [ROLE_EDGE] = 1};
+        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4,   [ROLE_CORE] = 3,    [ROLE_RUNNER] = 2,
+        [ROLE_WORKLOAD] = 1,   [ROLE_PORTAL] = 1,   [ROLE_FETCHER] = 1, [ROLE_WITNESS] = 2,
+        [ROLE_EDGE] = 1,       [ROLE_PUBLISHER] = 1};
     return r < ROLE_COUNT ? order[r] : 0;
 }
 

@@ -76,6 +76,7 @@ int role_workload(void);
 int role_portal(void);
 int role_fetcher(void);
 int role_witness(void);
+int role_publisher(void);
 /* role/supervisor.c: `ambit serve`. */
 struct supervisor_options {
     const char *config_path;

@@ -137,7 +137,7 @@ bool sqlite_open(int dir_fd, const struct store_options *opt, struct store_db **
     w->base.backend = &STORE_SQLITE;
     w->lock_fd = w->file.dir_fd = -1;
     if (!open_all(w, dir_fd, opt, err)) {
-        /* As failed: the reason may be a sync, and what the WAL holds must not be synced again and
+        /* The reason may be a sync that failed: what the WAL holds must not be synced again and
          * copied on the way out, as if that had succeeded. */
         sqlite_close(&w->base, true);
         return false;

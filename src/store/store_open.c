@@ -44,6 +44,12 @@ bool store_open(int dir_fd, const struct store_options *opt, struct store **out,
     txn_queue_init(&s->queue);
     txn_queue_init(&s->finished);
     if (!open_all(s, dir_fd, opt, err)) {
+        /* As after any failure: nothing more is written on the way out. */
+        store_view_close(s->view);
+        s->view = NULL;
+        if (s->db)
+            s->db->backend->close(s->db, true);
+        s->db = NULL;
         store_close(s);
         return false;
     }
