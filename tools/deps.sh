@@ -104,7 +104,6 @@ want_heavy() {
 	want e2fsprogs have_command mkfs.ext4
 	want fuse3 have_command fusermount3
 	want qemu-system-common have_command qemu-storage-daemon
-	want qemu-block-extra compgen -G '/usr/lib/*/qemu/*.so'
 }
 
 want_bench() {

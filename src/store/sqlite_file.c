@@ -152,12 +152,13 @@ static bool set_journal(struct sqlite_file *f, sqlite3 *db, struct err *err)
 }
 
 /* SQLite would create it readable by all, and gives its helper files the same rights. */
-static bool make_private(struct sqlite_file *f, struct err *err)
+static bool make_private(struct sqlite_file *f, bool *out_new, struct err *err)
 {
     int fd = openat(f->dir_fd, SQLITE_STORE_FILE,
                     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno == EEXIST || err_system(err, "%s: create", f->shown);
+    *out_new = true;
     close(fd); /* nobody holds SQLite's locks on it yet, which a close would drop */
     return true;
 }
@@ -165,7 +166,8 @@ static bool make_private(struct sqlite_file *f, struct err *err)
 bool sqlite_file_connect(struct sqlite_file *f, bool writer, sqlite3 **out, struct err *err)
 {
     sqlite3 *db = NULL;
-    if (writer && !make_private(f, err))
+    bool is_new = false;
+    if (writer && !make_private(f, &is_new, err))
         return false;
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
@@ -179,6 +181,10 @@ bool sqlite_file_connect(struct sqlite_file *f, bool writer, sqlite3 **out, stru
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!ok) {
         sqlite3_close(db);
+        /* A sync of its first page may have failed, and the kernel calls that page clean: the next
+         * start shall not build on it but make the file anew. Nothing is in it. */
+        if (is_new)
+            (void)unlinkat(f->dir_fd, SQLITE_STORE_FILE, 0);
         return false;
     }
     *out = db;

@@ -90,7 +90,7 @@ def after_error(point, trace, run):
         target = re.search(r"\(\d+<([^>]*)>", lines[i])
         path = target[1] if target else ""
         again = [line for line in lines[i + 1:] if re.search(rf"\bf(data)?sync\(\d+<{re.escape(path)}>", line)]
-        if is_named(lines[i], lines):
+        if is_named(lines[i], lines) or is_thrown_away(run, lines[i:]):
             continue
         if point.call in SYNCS and again:
             return f"synced again after the error: {again[0]}"
@@ -106,6 +106,11 @@ def is_named(error, lines):
         return False
     first = next((i for i, line in enumerate(lines) if re.search(r"write\(\d+<.*/said>", line)), None)
     return first is None or any(re.search(r"\bfsync\(\d+<.*/store>\) += 0", line) for line in lines[:first])
+
+
+def is_thrown_away(run, after):
+    """It was about to create the file, rolls that back, refuses to start and removes it: the next start makes it anew."""
+    return run.returncode == REFUSED and any(re.search(r'unlinkat\(\d+<.*/store>, "ambit.db", 0\) += 0', line) for line in after)
 
 
 def goes_on(after):
