@@ -1,6 +1,6 @@
 /* `ambit ledger`: is the log what it claims to be? Read-only, beside a running gateway or on a copy
  * of its state folder. */
-#include "cmd/cli.h"
+#include "cmd/ledger_verbs.h"
 #include "base/hex.h"
 #include "crypto/note.h"
 #include "ledger/verify.h"
@@ -131,6 +131,10 @@ static const struct verb VERBS[] = {
      ledger_verify_cmd},
     {"key", NEEDS_GATEWAY, 0, 0, "", "The key that verifies the ledger's signatures; keep a copy.",
      "ambit ledger key > ambit.vkey", NULL, ledger_key},
+    {"witness", 0, 0, 0, "--policy FILE --checkpoint FILE",
+     "Who has cosigned a checkpoint, and whether that is a quorum.",
+     "ambit ledger witness --policy log.policy --checkpoint checkpoint", LEDGER_WITNESS_OPTS,
+     ledger_witness},
 };
 
 int cmd_ledger(int argc, char **argv)
