@@ -3,6 +3,7 @@
 #
 #   tools/deps.sh run            what ./run needs: compiler, libraries, Node.js, MCP peers
 #   tools/deps.sh test           the same, and what ./test needs
+#   tools/deps.sh heavy            the same, and what only ./test --all needs
 #   tools/deps.sh bench          the same as run, and the load generator and gateways to measure beside
 #   tools/deps.sh run --all      all of them
 #
@@ -97,6 +98,13 @@ want_test() {
 	want procps have_command ps
 	want nginx have_command nginx
 	want chromium have_command chromium
+}
+
+want_heavy() {
+	want e2fsprogs have_command mkfs.ext4
+	want fuse3 have_command fusermount3
+	want qemu-system-common have_command qemu-storage-daemon
+	want qemu-block-extra compgen -G '/usr/lib/*/qemu/*.so'
 }
 
 want_bench() {
@@ -235,21 +243,22 @@ link_node() {
 # --- main -----------------------------------------------------------------------------------------
 
 usage() {
-	echo "usage: tools/deps.sh run|test|bench [--all]" >&2
+	echo "usage: tools/deps.sh run|test|heavy|bench [--all]" >&2
 	exit 2
 }
 
 main() {
-	local tests=no bench=no
+	local tests=no heavy=no bench=no
 	case "${1-}" in
 	run) ;;
 	test) tests=yes ;;
+	heavy) tests=yes heavy=yes ;;
 	bench) bench=yes ;;
 	*) usage ;;
 	esac
 	case "${2-}" in
 	'') ;;
-	--all) tests=yes bench=yes ;;
+	--all) tests=yes heavy=yes bench=yes ;;
 	*) usage ;;
 	esac
 	[ $# -le 2 ] || usage
@@ -260,6 +269,7 @@ main() {
 
 	want_run
 	[ "$tests" = no ] || want_test
+	[ "$heavy" = no ] || want_heavy
 	[ "$bench" = no ] || want_bench
 	install_packages
 	install_yyjson

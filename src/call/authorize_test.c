@@ -1,15 +1,6 @@
 /* From consent to task, over a real store: who may consent, and codes at the token endpoint. */
 #include "call/authorize.h"
-#include "base/clock.h"
-#include "ledger/tree.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
+#include "call/gate_bed.h"
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"eve\": {\"roles\": [\"owner\"]}},"
@@ -26,7 +17,7 @@ struct bed {
     struct conf conf;
     struct gate g;
     struct ledger_tree *tree;
-    char dir[64];
+    char dir[BED_DIR_SIZE];
     int dir_fd;
     struct task *task; /* what was opened last */
     unsigned opened, refused;
@@ -54,26 +45,14 @@ static bool stop_children(void *ctx, uint64_t seq, str task, bool at_once)
 static int setup(void **state)
 {
     struct bed *b = calloc(1, sizeof *b);
-    struct conf_problems p = {0};
-    struct buf report = {0};
     struct err err;
     *state = b;
-    if (!conf_read(&b->arena, S("c"), S("/"), str_z(CONF), &b->conf, &p))
-        fail_msg("%.*s", STR(p.list[0].text));
-    snprintf(b->dir, sizeof b->dir, "/tmp/authorize_test.XXXXXX");
-    assert_non_null(mkdtemp(b->dir));
-    assert_true(store_dir_open(b->dir, false, &b->dir_fd, &err));
-    b->tree = ledger_tree_new();
-    struct store_options o = {.tree = ledger_tree_ops(b->tree)};
-    assert_true(store_open(b->dir_fd, &o, &b->g.store, &err));
-    b->g.conf = &b->conf;
-    b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){.ctx = b, .cut = cut, .stop_children = stop_children};
-    holds_init(&b->g.holds);
+    bed_configure(&b->arena, CONF, NULL, &b->conf);
+    bed_make_dir(b->dir, &b->dir_fd);
+    bed_open_gate(&b->g, &b->conf,
+                  &(struct gate_out){.ctx = b, .cut = cut, .stop_children = stop_children},
+                  b->dir_fd, &b->tree);
     authorizations_init(&b->g.authorizations);
-    if (!policy_load(&b->conf, &b->g.policy, &report, &err))
-        fail_msg("%s", err.text);
-    buf_fini(&report);
     assert_true(gate_restore(&b->g, &err));
     return 0;
 }
@@ -81,15 +60,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct bed *b = *state;
-    char cmd[128];
-    store_flush(b->g.store);
-    store_close(b->g.store);
-    gate_fini(&b->g);
-    ledger_tree_free(b->tree);
+    bed_close_gate(&b->g, b->tree);
+    bed_ledger_is_sound(b->dir);
     arena_fini(&b->arena);
-    close(b->dir_fd);
-    snprintf(cmd, sizeof cmd, "rm -r %s", b->dir);
-    (void)!system(cmd);
+    bed_remove_dir(b->dir, b->dir_fd);
     free(b);
     return 0;
 }

@@ -1,19 +1,8 @@
 /* Closings over a real store and ledger, with edges and the runner played by the test. */
 #include "call/close.h"
-#include "base/clock.h"
 #include "base/limits.h"
+#include "call/gate_bed.h"
 #include "call/lease.h"
-#include "ledger/tree.h"
-#include "ledger/verify.h"
-#include "store/read.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"eve\": {\"roles\": [\"owner\"]}},"
@@ -46,7 +35,7 @@ struct bed {
     struct conf conf;
     struct gate g;
     struct ledger_tree *tree;
-    char dir[64];
+    char dir[BED_DIR_SIZE];
     int dir_fd;
     /* what was said */
     unsigned gos, refusals, cuts, stops, edges, killed;
@@ -120,24 +109,15 @@ static void put_tool(struct bed *b, const char *binding, const char *name)
 /* Opens the store and the gate over it, as a start of core does. */
 static void start(struct bed *b)
 {
-    struct buf report = {0};
     struct err err;
-    uint8_t k[32] = {7};
-    b->tree = ledger_tree_new();
-    b->g = (struct gate){.conf = &b->conf, .scratch = {.max = STORE_LEAF_BYTES_MAX}};
-    b->g.out = (struct gate_out){.ctx = b,
-                                 .to_edge = to_edge,
-                                 .cut = cut,
-                                 .stop_children = stop_children,
-                                 .end_edge = end_edge};
-    struct store_options o = {.tree = ledger_tree_ops(b->tree)};
-    holds_init(&b->g.holds);
-    assert_true(store_open(b->dir_fd, &o, &b->g.store, &err));
-    if (!policy_load(&b->conf, &b->g.policy, &report, &err))
-        fail_msg("%s %.*s", err.text, STR(buf_str(&report)));
-    buf_fini(&report);
-    assert_true(secret_of(str_of((char *)k, 32), &b->g.keeper_key, &err));
-    assert_true(secret_of(str_of((char *)k, 32), &b->g.runner_key, &err));
+    bed_open_gate(&b->g, &b->conf,
+                  &(struct gate_out){.ctx = b,
+                                     .to_edge = to_edge,
+                                     .cut = cut,
+                                     .stop_children = stop_children,
+                                     .end_edge = end_edge},
+                  b->dir_fd, &b->tree);
+    bed_share_keys(&b->g);
     if (!gate_restore(&b->g, &err))
         fail_msg("%s", err.text);
     put_tool(b, "shop", "find");
@@ -146,54 +126,25 @@ static void start(struct bed *b)
     put_tool(b, "tool", "find");
 }
 
-static void stop(struct bed *b)
-{
-    store_flush(b->g.store);
-    store_close(b->g.store);
-    gate_fini(&b->g);
-    ledger_tree_free(b->tree);
-}
-
 static int setup(void **state)
 {
     struct bed *b = calloc(1, sizeof *b);
-    struct conf_problems p = {0};
-    struct err err;
-    struct conf_policy_file *file = ARENA_NEW(&b->arena, struct conf_policy_file);
     *state = b;
-    if (!conf_read(&b->arena, S("c"), S("/"), str_z(CONF), &b->conf, &p))
-        fail_msg("%.*s", STR(p.list[0].text));
-    *file = (struct conf_policy_file){S("p.cedar"), str_z(POLICY)};
-    b->conf.policies = file;
-    b->conf.policies_n = 1;
+    bed_configure(&b->arena, CONF, POLICY, &b->conf);
     b->edges = 1;
-    snprintf(b->dir, sizeof b->dir, "/tmp/close_test.XXXXXX");
-    assert_non_null(mkdtemp(b->dir));
-    assert_true(store_dir_open(b->dir, false, &b->dir_fd, &err));
+    bed_make_dir(b->dir, &b->dir_fd);
     start(b);
     return 0;
 }
 
-/* Whatever a test did, the ledger it leaves must verify. */
 static int teardown(void **state)
 {
     struct bed *b = *state;
-    struct ledger_report report;
-    struct store_view *v;
-    struct ledger_verify_options o = {0};
-    struct err err;
-    char cmd[128];
-    stop(b);
-    if (!store_open_readonly(b->dir, &v, &err) || !ledger_verify(v, &o, &report, &err))
-        fail_msg("%s", err.text);
-    if (!report.ok)
-        fail_msg("ledger: %s", report.problem);
-    store_view_close(v);
+    bed_close_gate(&b->g, b->tree);
+    bed_ledger_is_sound(b->dir);
     buf_fini(&b->receipt);
     arena_fini(&b->arena);
-    close(b->dir_fd);
-    snprintf(cmd, sizeof cmd, "rm -r %s", b->dir);
-    (void)!system(cmd);
+    bed_remove_dir(b->dir, b->dir_fd);
     free(b);
     return 0;
 }
@@ -652,7 +603,7 @@ static void test_order_is_finished_after_a_restart(void **state)
                                                     .reason = S("why"),
                                                     .opened_ms = 1});
     gate_submit(&b->g, t, NULL, NULL);
-    stop(b);
+    bed_close_gate(&b->g, b->tree);
     b->no_runner = true;
     start(b);
     store_flush(b->g.store);
@@ -688,7 +639,7 @@ static void test_child_follows_after_a_restart(void **state)
     store_flush(b->g.store);
     assert_int_equal(b->durable, 1);
     assert_int_equal(b->ended, 0);
-    stop(b); /* with the receipt open */
+    bed_close_gate(&b->g, b->tree); /* with the receipt open */
     b->no_runner = true;
     start(b);
     store_flush(b->g.store);
@@ -733,7 +684,7 @@ static void test_orphan_is_closed_at_the_start(void **state)
     store_receipt_task(t, id_str(&receipt), id_str(&root->id));
     store_leaf(t, record_task_close(&b->g.scratch, &r), (str){0}, id_str(&root->id));
     gate_submit(&b->g, t, NULL, NULL);
-    stop(b);
+    bed_close_gate(&b->g, b->tree);
     b->no_runner = true;
     start(b);
     store_flush(b->g.store);

@@ -22,17 +22,21 @@ void gate_submit(struct gate *g, struct store_txn *t, store_done_fn *done, void 
 
 struct record_chain gate_chain(struct gate *g, struct arena *a, const struct task *t, str instance)
 {
-    (void)g;
     str *parents = ARENA_ARRAY(a, str, t->depth + 1);
+    str *delegators = ARENA_ARRAY(a, str, t->depth + 1);
     size_t n = 0;
-    for (const struct task *p = t->parent; p; p = p->parent)
+    for (const struct task *p = t->parent; p; p = p->parent) {
+        delegators[n] = p->agent;
         parents[n++] = id_str(&p->id);
+    }
     return (struct record_chain){.task = id_str(&t->id),
                                  .parents = parents,
                                  .parents_n = n,
                                  .owner = t->owner,
                                  .agent = t->agent,
-                                 .instance = instance};
+                                 .instance = instance,
+                                 .delegators = delegators,
+                                 .gateway = g->conf->gateway};
 }
 
 struct record_policy gate_policy(struct gate *g, const struct verdict *v)
@@ -106,7 +110,8 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
 {
     ARENA_SCOPE struct arena a = {0};
     struct buf grants = {0};
-    struct record_commitment digest;
+    struct record_commitment digest, purpose;
+    uint8_t salt[RECORD_SALT_BYTES];
     task_grants_write(t, &grants);
     record_digest(buf_str(&grants), &digest);
     if (t->parent)
@@ -128,14 +133,19 @@ void gate_add_task_open(struct gate *g, struct store_txn *txn, const struct task
                                       .tokens = t->left.tokens,
                                       .money = t->left.money}};
     store_task_insert(txn, &row);
+    record_commit(t->purpose, salt, &purpose);
+    store_payload_insert(txn, STORE_MUST,
+                         &(struct store_payload){
+                             id_str(&t->id), str_of((const char *)salt, sizeof salt), t->purpose});
     struct record_task_open r = {.time_ms = t->opened_ms,
                                  .chain = gate_chain(g, &a, t, (str){0}),
                                  .grants = record_commitment_str(&digest),
                                  .deadline_ms = t->deadline_ms,
                                  .calls = t->calls_left,
                                  .opened_by = opened_by,
-                                 .state = t->state == TASK_ACTIVE ? (str){0}
-                                                                  : task_state_name(t->state)};
+                                 .state =
+                                     t->state == TASK_ACTIVE ? (str){0} : task_state_name(t->state),
+                                 .purpose = record_commitment_str(&purpose)};
     store_leaf(txn, record_task_open(&g->scratch, &r), (str){0}, id_str(&t->id));
     buf_fini(&grants);
 }

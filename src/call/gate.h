@@ -89,7 +89,9 @@ struct live_call {
     enum txn_state txn_state; /* txn.c */
     bool txn_waits;           /* recorded, and not yet signed */
     str txn, txn_args;
-    int64_t recorded_us, give_up_ms;
+    int64_t recorded_us;               /* when its intent was queued */
+    int64_t committed_us, released_us; /* since then; 0: not yet */
+    int64_t give_up_ms;
     struct arena arena;
 };
 

@@ -319,7 +319,7 @@ static void test_state_survives_a_restart(void **state)
     holds_init(&b->g.holds);
     ledger_tree_free(b->tree);
     b->tree = ledger_tree_new();
-    open_store(b);
+    bed_open_store(&b->g, b->dir_fd, b->tree);
     size_t recovered;
     struct record_start start = {.time_ms = clock_wall_ms(), .software = S("t"), .config = S("c")};
     assert_true(ledger_recover(b->g.store, &start, &recovered, &err));

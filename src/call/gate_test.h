@@ -1,23 +1,12 @@
 /* gate_test: a gate over a real store and ledger, with the edge played by the test. */
 #pragma once
 #include "call/request.h"
-#include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
+#include "call/gate_bed.h"
 #include "crypto/digest.h"
 #include "crypto/voucher.h"
 #include "ledger/recover.h"
-#include "ledger/tree.h"
-#include "ledger/verify.h"
-#include "store/read.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 static const char CONF[] =
     "{\"people\": {\"ann\": {\"roles\": [\"owner\"]}, \"bob\": {\"roles\": [\"approver\"]}},"
@@ -71,7 +60,7 @@ struct bed {
     struct ledger_tree *tree;
     struct key *key;
     struct heard heard;
-    char dir[64];
+    char dir[BED_DIR_SIZE];
     int dir_fd;
     bool edge_gone;
 };
@@ -145,48 +134,19 @@ UNUSED static void put_tool(struct bed *b, const char *definition)
                      CATALOG_NEW);
 }
 
-UNUSED static void open_store(struct bed *b)
-{
-    struct err err;
-    struct store_options o = {.tree = ledger_tree_ops(b->tree)};
-    if (!store_open(b->dir_fd, &o, &b->g.store, &err))
-        fail_msg("%s", err.text);
-}
-
 UNUSED static int setup(void **state)
 {
     struct bed *b = calloc(1, sizeof *b);
-    struct conf_problems p = {0};
-    struct buf report = {0};
     struct err err;
-    struct conf_policy_file *file = ARENA_NEW(&b->arena, struct conf_policy_file);
     *state = b;
-    assert_true(conf_read(&b->arena, S("c"), S("/"), str_z(CONF), &b->conf, &p));
-    *file = (struct conf_policy_file){S("p.cedar"), str_z(POLICY)};
-    b->conf.policies = file;
-    b->conf.policies_n = 1;
-    snprintf(b->dir, sizeof b->dir, "/tmp/gate_test.XXXXXX");
-    assert_non_null(mkdtemp(b->dir));
-    assert_true(store_dir_open(b->dir, false, &b->dir_fd, &err));
-    b->tree = ledger_tree_new();
-    b->g.conf = &b->conf;
-    b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out =
-        (struct gate_out){.ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children};
-    open_store(b);
-    holds_init(&b->g.holds);
-    if (!policy_load(&b->conf, &b->g.policy, &report, &err))
-        fail_msg("%s %.*s", err.text, STR(buf_str(&report)));
-    buf_fini(&report);
-    uint8_t k[32] = {7};
-    assert_true(secret_of(str_of((char *)k, 32), &b->g.keeper_key, &err));
-    assert_true(secret_of(str_of((char *)k, 32), &b->g.runner_key, &err));
-    struct key *pub;
-    uint8_t raw[KEY_RAW_MAX];
-    assert_true(key_generate(KEY_ES256, &b->key, &err));
-    assert_true(key_from_raw(KEY_ES256, str_of((char *)raw, key_to_raw(b->key, raw)), &pub, &err));
-    struct key_id kid = key_id(b->key);
-    assert_true(keyset_add(&b->g.token_keys, pub, key_id_str(&kid), &err));
+    bed_configure(&b->arena, CONF, POLICY, &b->conf);
+    bed_make_dir(b->dir, &b->dir_fd);
+    bed_open_gate(&b->g, &b->conf,
+                  &(struct gate_out){
+                      .ctx = b, .to_edge = to_edge, .cut = cut, .stop_children = stop_children},
+                  b->dir_fd, &b->tree);
+    bed_share_keys(&b->g);
+    b->key = bed_token_key(&b->g);
     assert_true(gate_restore(&b->g, &err));
     put_tool(b, "{\"name\":\"find\",\"inputSchema\":{\"type\":\"object\",\"properties\":{\"q\":{"
                 "\"type\":\"string\"}}}}");
@@ -196,29 +156,14 @@ UNUSED static int setup(void **state)
     return 0;
 }
 
-/* Whatever a test did, the ledger it leaves must verify. */
 UNUSED static int teardown(void **state)
 {
     struct bed *b = *state;
-    struct ledger_report report;
-    struct store_view *v;
-    struct ledger_verify_options o = {0};
-    struct err err;
-    char cmd[128];
-    store_flush(b->g.store);
-    store_close(b->g.store);
-    if (!store_open_readonly(b->dir, &v, &err) || !ledger_verify(v, &o, &report, &err))
-        fail_msg("%s", err.text);
-    if (!report.ok)
-        fail_msg("ledger: %s", report.problem);
-    store_view_close(v);
-    gate_fini(&b->g);
-    ledger_tree_free(b->tree);
+    bed_close_gate(&b->g, b->tree);
+    bed_ledger_is_sound(b->dir);
     key_free(b->key);
     arena_fini(&b->arena);
-    close(b->dir_fd);
-    snprintf(cmd, sizeof cmd, "rm -r %s", b->dir);
-    (void)!system(cmd);
+    bed_remove_dir(b->dir, b->dir_fd);
     free(b);
     return 0;
 }

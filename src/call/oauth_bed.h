@@ -1,19 +1,11 @@
 /* oauth_bed: a gate with an issuer, a store and two agents, for the unit tests of the authorization
  * server. The keeper and the edge are played by the bed. Included by tests only. */
 #pragma once
-#include "base/clock.h"
 #include "call/dpop_test.h"
+#include "call/gate_bed.h"
 #include "call/oauth.h"
 #include "identity/jwt_svid.h"
 #include "identity/x509_svid.h"
-#include "ledger/tree.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <unistd.h>
-#include <cmocka.h>
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -46,7 +38,7 @@ struct bed {
     struct ledger_tree *tree;
     struct key *token_key, *svid_key, *root, *signer, *leaf;
     str root_der, signer_der;
-    char dir[64];
+    char dir[BED_DIR_SIZE];
     int dir_fd;
     /* what the edge heard last */
     enum message_type type;
@@ -166,40 +158,21 @@ static inline void bed_tool(struct bed *b, const char *name)
 static inline int bed_setup(void **state)
 {
     struct bed *b = calloc(1, sizeof *b);
-    struct conf_problems p = {0};
-    struct buf report = {0};
-    struct conf_policy_file *file = ARENA_NEW(&b->arena, struct conf_policy_file);
     *state = b;
-    assert_true(conf_read(&b->arena, S("c"), S("/"), str_z(BED_CONF), &b->conf, &p));
-    *file = (struct conf_policy_file){S("p.cedar"),
-                                      S("@id(\"all\") permit (principal is Ambit::Agent, action in "
-                                        "Ambit::Action::\"call\", resource);")};
-    b->conf.policies = file;
-    b->conf.policies_n = 1;
-    snprintf(b->dir, sizeof b->dir, "/tmp/oauth_test.XXXXXX");
-    assert_non_null(mkdtemp(b->dir));
-    OK(store_dir_open(b->dir, false, &b->dir_fd, &err));
-    b->tree = ledger_tree_new();
-    b->g.conf = &b->conf;
-    b->g.scratch.max = STORE_LEAF_BYTES_MAX;
-    b->g.out = (struct gate_out){.ctx = b,
-                                 .to_edge = bed_to_edge,
-                                 .cut = bed_cut,
-                                 .stop_children = bed_stop,
-                                 .sign_jwt = bed_sign};
-    struct store_options o = {.tree = ledger_tree_ops(b->tree)};
-    OK(store_open(b->dir_fd, &o, &b->g.store, &err));
-    holds_init(&b->g.holds);
-    OK(policy_load(&b->conf, &b->g.policy, &report, &err));
-    buf_fini(&report);
-    struct key *pub;
-    uint8_t raw[KEY_RAW_MAX], k[32] = {7};
-    OK(secret_of(str_of((char *)k, 32), &b->g.keeper_key, &err));
-    OK(secret_of(str_of((char *)k, 32), &b->g.runner_key, &err));
-    OK(key_generate(KEY_ES256, &b->token_key, &err));
-    OK(key_from_raw(KEY_ES256, str_of((char *)raw, key_to_raw(b->token_key, raw)), &pub, &err));
-    struct key_id kid = key_id(b->token_key);
-    OK(keyset_add(&b->g.token_keys, pub, key_id_str(&kid), &err));
+    bed_configure(&b->arena, BED_CONF,
+                  "@id(\"all\") permit (principal is Ambit::Agent, action in "
+                  "Ambit::Action::\"call\", resource);",
+                  &b->conf);
+    bed_make_dir(b->dir, &b->dir_fd);
+    bed_open_gate(&b->g, &b->conf,
+                  &(struct gate_out){.ctx = b,
+                                     .to_edge = bed_to_edge,
+                                     .cut = bed_cut,
+                                     .stop_children = bed_stop,
+                                     .sign_jwt = bed_sign},
+                  b->dir_fd, &b->tree);
+    bed_share_keys(&b->g);
+    b->token_key = bed_token_key(&b->g);
     OK(gate_restore(&b->g, &err));
     bed_trust(b, clock_wall_ms() / 1000);
     bed_tool(b, "find");
@@ -211,18 +184,13 @@ static inline int bed_setup(void **state)
 static inline int bed_teardown(void **state)
 {
     struct bed *b = *state;
-    char cmd[128];
-    store_flush(b->g.store);
-    store_close(b->g.store);
-    gate_fini(&b->g);
-    ledger_tree_free(b->tree);
+    bed_close_gate(&b->g, b->tree);
+    bed_ledger_is_sound(b->dir);
     struct key *keys[] = {b->token_key, b->svid_key, b->root, b->signer, b->leaf};
     for (size_t i = 0; i < 5; i++)
         key_free(keys[i]);
     arena_fini(&b->arena);
-    close(b->dir_fd);
-    snprintf(cmd, sizeof cmd, "rm -r %s", b->dir);
-    (void)!system(cmd);
+    bed_remove_dir(b->dir, b->dir_fd);
     free(b);
     return 0;
 }

@@ -115,7 +115,8 @@ static void refuse(struct gate *g, const struct asker *who, task_answer_fn *done
                                .call = id_str(&call),
                                .chain = {.owner = agent ? agent->owner : (str){0},
                                          .agent = who->agent,
-                                         .instance = who->instance},
+                                         .instance = who->instance,
+                                         .gateway = g->conf->gateway},
                                .op = {S("ambit"), tool, S("execute")},
                                .policy = gate_policy(g, v ? v : &none),
                                .reason = v ? S("policy") : S("task")};

@@ -49,19 +49,33 @@ static void debit_answer(struct store_txn *txn, struct task *t, const struct msg
             store_task_answer(txn, id_str(&at->id), bytes, rows, tokens);
 }
 
+/* Of the edge's word no more than fits the time that core has seen pass. */
+static struct record_timings timings_of(const struct live_call *c, const struct msg_outcome *m,
+                                        int64_t passed_us)
+{
+    struct record_timings t = {.committed_us = c->committed_us, .released_us = c->released_us};
+    if (c->released && m->upstream_us <= passed_us)
+        t.upstream_us = m->upstream_us;
+    if (t.upstream_us && m->first_us <= t.upstream_us)
+        t.first_us = m->first_us;
+    return t;
+}
+
 static void settle(struct gate *g, struct live_call *c, const struct msg_outcome *m)
 {
     ARENA_SCOPE struct arena a = {0};
+    int64_t passed_us = clock_mono_us() - c->recorded_us;
     struct record_outcome r = {
         .time_ms = clock_wall_ms(),
         .call = id_str(&c->id),
         .chain = gate_chain(g, &a, c->task, (str){0}),
         .op = {c->binding, c->tool, c->effect},
         .status = status_of(m->status),
-        .latency_us = clock_mono_us() - c->recorded_us,
+        .latency_us = passed_us,
         .bytes = m->bytes,
         .result = m->result_digest.n == HASH_LEN ? base64url_dup(&a, m->result_digest) : (str){0},
         .reason = m->error,
+        .timings = timings_of(c, m, passed_us),
     };
     struct store_txn *t = store_txn_new(g->store);
     store_open_call_delete(t, id_str(&c->id));

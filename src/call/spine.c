@@ -362,6 +362,7 @@ void live_release(struct gate *g, struct live_call *c, str args)
                         .answer_wait_ms = b->answer_wait_ms,
                         .txn = c->txn};
     c->released = true;
+    c->released_us = clock_mono_us() - c->recorded_us;
     c->give_up_ms = now_ms + b->answer_wait_ms + 2 * CORE_WAIT_MS_MAX;
     if (g->out.to_edge(g->out.ctx, c->edge, MSG_GO, c->request, &go))
         return;
@@ -382,6 +383,7 @@ static void on_recorded(void *arg, const struct store_result *r)
 {
     struct waiting *w = arg;
     struct live_call *c = w->call;
+    c->committed_us = clock_mono_us() - c->recorded_us;
     if (r->outcome == STORE_COMMITTED && w->internal) {
         if (may_go(w->g, c))
             gate_run_internal(w->g, c, w->args);

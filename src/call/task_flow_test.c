@@ -194,6 +194,131 @@ static void test_suspension_is_of_the_whole_chain(void **state)
     store_flush(b->g.store);
 }
 
+/* The leaf of this type that speaks of this call or task. */
+struct wanted {
+    struct arena *a;
+    const char *type;
+    const json *leaf;
+};
+
+static bool on_leaf(void *arg, const struct store_leaf_row *row)
+{
+    struct wanted *w = arg;
+    const json *leaf;
+    struct err err;
+    assert_true(json_read(w->a, row->body, NULL, &leaf, &err));
+    if (str_eq(json_get_str(leaf, S("type")), str_z(w->type)))
+        w->leaf = leaf;
+    return true;
+}
+
+static const json *leaf_of(struct bed *b, struct arena *a, const char *type, const char *id)
+{
+    struct wanted w = {.a = a, .type = type};
+    struct store_leaf_query q = {0};
+    struct err err;
+    *(id[0] == 't' ? &q.task : &q.call) = str_z(id);
+    assert_true(store_read_leaves(store_view(b->g.store), &q, on_leaf, &w, &err));
+    assert_non_null(w.leaf);
+    return w.leaf;
+}
+
+static int64_t number_of(const json *leaf, const char *name)
+{
+    int64_t n = 0;
+    return json_i64(json_get(leaf, str_z(name)), &n) ? n : 0;
+}
+
+static void assert_handed_down(const json *leaf, str by)
+{
+    const json *list = json_get(leaf, S("delegators")), *v = NULL;
+    assert_int_equal(json_count(list), 1);
+    struct json_iter it = json_iter(list);
+    assert_true(json_next(&it, NULL, &v));
+    assert_true(str_eq(json_str(v), by));
+    assert_true(str_eq(json_get_str(leaf, S("gateway")), S("eu-1")));
+}
+
+/* The child of a new task, as redeemed by its agent. */
+static struct task *redeemed_child(struct bed *b)
+{
+    char args[200], id[ID_SIZE] = {0};
+    struct asker helper = {.agent = S("helper")};
+    struct task *child;
+    struct err err;
+    delegate_args(args, sizeof args, "helper");
+    call(b, token_of(b, open_task(b, 9)), "ambit__delegate", args, "");
+    store_flush(b->g.store);
+    memcpy(id, strstr(b->heard.text, "Child task t") + 11, ID_LEN);
+    assert_true(gate_redeem(&b->g, str_z(id), &helper, &child, &err));
+    return child;
+}
+
+static void test_records_are_whole(void **state)
+{
+    struct bed *b = *state;
+    ARENA_SCOPE struct arena a = {0};
+    b->conf.gateway = S("eu-1");
+    struct task *child = redeemed_child(b);
+    str token = token_of(b, child);
+    struct err err;
+    /* The purpose is committed to: whoever has the salt can show what it was. */
+    struct store_payload purpose;
+    struct record_commitment seen;
+    assert_true(store_read_payload(store_view(b->g.store), &a, id_str(&child->id), &purpose, &err));
+    assert_true(str_eq(purpose.args, child->purpose));
+    record_commit_with(purpose.salt, child->purpose, &seen);
+    const json *open = leaf_of(b, &a, "task_open", child->id.s);
+    assert_true(str_eq(json_get_str(open, S("purpose")), record_commitment_str(&seen)));
+    assert_handed_down(open, S("desk"));
+    /* Each record of the call says who handed the task down. */
+    call(b, token, "shop__nothing", "{}", "");
+    store_flush(b->g.store);
+    assert_handed_down(leaf_of(b, &a, "refusal", b->heard.call), S("desk"));
+    assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+    usleep(2000);
+    struct msg_outcome m = {
+        .call = str_z(b->heard.call), .status = OUTCOME_OK, .upstream_us = 1000, .first_us = 400};
+    assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+    store_flush(b->g.store);
+    assert_handed_down(leaf_of(b, &a, "intent", b->heard.call), S("desk"));
+    const json *out = leaf_of(b, &a, "outcome", b->heard.call);
+    assert_handed_down(out, S("desk"));
+    assert_int_equal(number_of(out, "upstream_us"), 1000);
+    assert_int_equal(number_of(out, "first_us"), 400);
+    assert_null(json_get(out, S("committed_us"))); /* a read goes before its commit */
+    assert_true(number_of(out, "latency_us") >= 2000);
+}
+
+/* What an edge says of time is kept only where it can be. */
+static void test_an_edge_cannot_stretch_time(void **state)
+{
+    static const struct {
+        int64_t upstream_us, first_us, upstream_kept, first_kept;
+    } rows[] = {
+        {900, 900, 900, 900},         {900, 901, 900, 0}, {INT64_MAX, 5, 0, 0},
+        {INT64_MIN, INT64_MIN, 0, 0}, {0, 7, 0, 0},       {900, -1, 900, 0},
+    };
+    struct bed *b = *state;
+    ARENA_SCOPE struct arena a = {0};
+    struct err err;
+    str token = token_of(b, open_task(b, 20));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(call(b, token, "shop__find", "{\"q\":\"x\"}", "")->type, MSG_GO);
+        usleep(1000);
+        struct msg_outcome m = {.call = str_z(b->heard.call),
+                                .status = OUTCOME_OK,
+                                .upstream_us = rows[i].upstream_us,
+                                .first_us = rows[i].first_us};
+        assert_true(gate_outcome(&b->g, EDGE, &m, &err));
+        store_flush(b->g.store);
+        const json *out = leaf_of(b, &a, "outcome", b->heard.call);
+        assert_int_equal(number_of(out, "upstream_us"), rows[i].upstream_kept);
+        assert_int_equal(number_of(out, "first_us"), rows[i].first_kept);
+        assert_true(number_of(out, "released_us") <= number_of(out, "latency_us"));
+    }
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 int main(void)
 {
@@ -202,6 +327,7 @@ int main(void)
         T(test_answers_are_counted), T(test_parent_closed_between_check_and_mint),
         T(test_circles_and_bombs),   T(test_clock_jumps),
         T(test_nothing_is_reopened), T(test_suspension_is_of_the_whole_chain),
+        T(test_records_are_whole),   T(test_an_edge_cannot_stretch_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

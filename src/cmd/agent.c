@@ -4,15 +4,12 @@
 static const struct opt SUSPEND_OPTS[] = {{"reason", 0, OPT_VALUE, "TEXT", "why, for the record"},
                                           {0}};
 
-static bool put_agent(struct cli *c, struct buf *params)
+static void put_agent(struct cli *c, struct buf *params)
 {
     struct jw w = jw(params);
     jw_obj(&w);
     jw_kstr(&w, S("agent"), c->args.pos[0]);
-    if (args_has(&c->args, "reason"))
-        jw_kstr(&w, S("reason"), args_get(&c->args, "reason"));
     jw_end_obj(&w);
-    return true;
 }
 
 static int agent_list(struct cli *c)
@@ -50,7 +47,8 @@ static int agent_show(struct cli *c)
 {
     struct buf params = {0}, b = {0};
     const json *result;
-    if (!put_agent(c, &params) || !cli_call(c, S("agent.show"), &params, &result))
+    put_agent(c, &params);
+    if (!cli_call(c, S("agent.show"), &params, &result))
         return EXIT_FAILED;
     if (c->json) {
         cli_print_json(result);
@@ -61,28 +59,15 @@ static int agent_show(struct cli *c)
     return 0;
 }
 
-static int agent_change(struct cli *c, str method, const char *done)
-{
-    struct buf params = {0};
-    const json *result;
-    if (!put_agent(c, &params) || !cli_call(c, method, &params, &result))
-        return EXIT_FAILED;
-    if (c->json)
-        cli_print_json(result);
-    else
-        printf("%.*s is %s\n", STR(c->args.pos[0]), done);
-    return 0;
-}
-
 static int agent_suspend(struct cli *c)
 {
-    return agent_change(c, S("agent.suspend"),
-                        "suspended: every request in its name is refused until it is resumed");
+    return cli_change(c, S("agent"), S("agent.suspend"),
+                      "suspended: every request in its name is refused until it is resumed");
 }
 
 static int agent_resume(struct cli *c)
 {
-    return agent_change(c, S("agent.resume"), "active again");
+    return cli_change(c, S("agent"), S("agent.resume"), "active again");
 }
 
 static const struct verb VERBS[] = {

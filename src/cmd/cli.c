@@ -187,6 +187,25 @@ void cli_print_json(const json *v)
     print_buf(stdout, &b);
 }
 
+int cli_change(struct cli *c, str member, str method, const char *done)
+{
+    struct buf params = {0};
+    struct jw w = jw(&params);
+    const json *result;
+    jw_obj(&w);
+    jw_kstr(&w, member, c->args.pos[0]);
+    if (args_has(&c->args, "reason"))
+        jw_kstr(&w, S("reason"), args_get(&c->args, "reason"));
+    jw_end_obj(&w);
+    if (!cli_call(c, method, &params, &result))
+        return EXIT_FAILED;
+    if (c->json)
+        cli_print_json(result);
+    else
+        printf("%.*s is %s\n", STR(c->args.pos[0]), done);
+    return 0;
+}
+
 bool cli_confirm(struct cli *c, const char *question)
 {
     char line[16] = "";

@@ -53,6 +53,9 @@ int cli_conf(struct cli *c, bool warnings);
 int cli_gateway(struct cli *c);
 /* Asks the gateway; on failure the complaint is printed and false returned. */
 bool cli_call(struct cli *c, str method, struct buf *params, const json **result);
+/* Asks for a change of the thing that the first word names ({member: word, "reason": --reason, if
+ * given}) and prints "NAME is DONE", or the result with --json. The exit status. */
+int cli_change(struct cli *c, str member, str method, const char *done);
 /* Writes the result as one line of JSON. */
 void cli_print_json(const json *v);
 /* Asks a person on the terminal; only "yes" is yes. False with c->err when there is none to ask and

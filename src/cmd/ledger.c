@@ -1,15 +1,30 @@
 /* `ambit ledger`: is the log what it claims to be? Read-only, beside a running gateway or on a copy
  * of its state folder. */
-#include "cmd/ledger_verbs.h"
+#include "cmd/ledger.h"
 #include "base/hex.h"
+#include "cmd/ledger_export.h"
 #include "crypto/note.h"
 #include "ledger/verify.h"
 
 static const struct opt VERIFY_OPTS[] = {
     {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
+    {"log", 0, OPT_VALUE, "DIR", "a published directory of tiles, in place of the state folder"},
     {"vkey", 0, OPT_VALUE, "VKEY",
      "verification key, as `ambit ledger key` prints it (default: asked of the gateway; --key "
      "VKEY means the same)"},
+    {0}};
+
+static const struct opt WITNESS_OPTS[] = {
+    {"policy", 0, OPT_VALUE, "FILE", "the log policy (C2SP tlog-policy): logs, witnesses, quorum"},
+    {"checkpoint", 0, OPT_VALUE, "FILE", "the checkpoint, a signed note"},
+    {0}};
+
+static const struct opt EXPORT_OPTS[] = {
+    {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
+    {"format", 0, OPT_VALUE, "jsonl|ocsf", "JSON Lines (default), or events of OCSF 1.9"},
+    {"from", 0, OPT_VALUE, "LEAF", "index of the first leaf (default: 0)"},
+    {"to", 0, OPT_VALUE, "LEAF", "index after the last leaf (default: to the end)"},
+    {"out", 0, OPT_VALUE, "FILE", "a new file (default: standard output)"},
     {0}};
 
 /* The key of the running gateway, or empty. An auditor who keeps a copy of the key gives it. */
@@ -69,26 +84,34 @@ static void print_report(struct cli *c, const struct ledger_report *r)
     print_buf(stdout, &b);
 }
 
-static int ledger_verify_cmd(struct cli *c)
+int ledger_view(struct cli *c, struct store_view **out)
 {
-    struct ledger_verify_options o = {.vkey = args_get(&c->args, "vkey")};
-    struct ledger_report r;
-    struct store_view *v;
     str state = args_get(&c->args, "state");
-    if (!o.vkey.n)
-        o.vkey = args_get(&c->args, "key");
     if (!state.n) {
         int status = cli_conf(c, false);
         if (status)
             return status;
         state = c->conf.state_dir;
     }
+    str dir = str_fmt(&c->arena, "%.*s/store", STR(state));
+    return store_open_readonly(dir.p, out, &c->err) ? 0 : cli_failed(c);
+}
+
+static int ledger_verify_cmd(struct cli *c)
+{
+    struct ledger_verify_options o = {.vkey = args_get(&c->args, "vkey")};
+    struct ledger_report r;
+    struct store_view *v;
+    if (args_has(&c->args, "log"))
+        return ledger_verify_log(c);
+    if (!o.vkey.n)
+        o.vkey = args_get(&c->args, "key");
+    int status = ledger_view(c, &v);
+    if (status)
+        return status;
     bool known = o.vkey.n > 0;
     if (!known)
         o.vkey = ask_key(c);
-    str dir = str_fmt(&c->arena, "%.*s/store", STR(state));
-    if (!store_open_readonly(dir.p, &v, &c->err))
-        return cli_failed(c);
     bool ok = ledger_verify(v, &o, &r, &c->err);
     store_view_close(v);
     if (!ok)
@@ -124,16 +147,41 @@ static int ledger_key(struct cli *c)
     return 0;
 }
 
+static const struct opt TILES_OPTS[] = {
+    {"out", 0, OPT_VALUE, "DIR", "the directory; made if it is not there, else brought up to date"},
+    {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
+    {0}};
+
+static const struct opt PROVE_OPTS[] = {
+    {"out", 0, OPT_VALUE, "FILE", "where to write the proof (default: standard output)"},
+    {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
+    {"log", 0, OPT_VALUE, "DIR", "a published directory of tiles, in place of the state folder"},
+    {"check", 0, OPT_VALUE, "FILE", "check that proof instead; needs nothing but --vkey"},
+    {"vkey", 0, OPT_VALUE, "VKEY", "with --check: the key, as `ambit ledger key` prints it"},
+    {"entry", 0, OPT_VALUE, "FILE",
+     "with --check: the record that must be the one proved (default: the one in the proof)"},
+    {0}};
+
 static const struct verb VERBS[] = {
-    {"verify", HAS_CONF | MAY_NEED_GATEWAY, 0, 0, "[--state DIR] [--vkey VKEY]",
+    {"verify", HAS_CONF | MAY_NEED_GATEWAY, 0, 0, "[--state DIR | --log DIR] [--vkey VKEY]",
      "Check every record, root and signature of the ledger.",
      "ambit ledger verify --state ./copy-of-state --vkey \"$(cat ambit.vkey)\"", VERIFY_OPTS,
      ledger_verify_cmd},
     {"key", NEEDS_GATEWAY, 0, 0, "", "The key that verifies the ledger's signatures; keep a copy.",
      "ambit ledger key > ambit.vkey", NULL, ledger_key},
+    {"tiles", HAS_CONF, 0, 0, "--out DIR [--state DIR]",
+     "Write the log as files that anyone can verify (C2SP tlog-tiles).",
+     "ambit ledger tiles --out /srv/log", TILES_OPTS, ledger_tiles},
+    {"prove", HAS_CONF, 0, 1, "RECORD | --check FILE --vkey VKEY",
+     "Prove that a record (its index, or a call's id) is in the log; check such a proof.",
+     "ambit ledger prove 42 --out 42.tlog-proof", PROVE_OPTS, ledger_prove},
+    {"export", HAS_CONF, 0, 0, "[--format jsonl|ocsf] [--from LEAF] [--to LEAF] [--out FILE]",
+     "Records as lines for other software.",
+     "ambit ledger export --format ocsf --from 10000 --out events.jsonl", EXPORT_OPTS,
+     ledger_export},
     {"witness", 0, 0, 0, "--policy FILE --checkpoint FILE",
      "Who has cosigned a checkpoint, and whether that is a quorum.",
-     "ambit ledger witness --policy log.policy --checkpoint checkpoint", LEDGER_WITNESS_OPTS,
+     "ambit ledger witness --policy log.policy --checkpoint checkpoint", WITNESS_OPTS,
      ledger_witness},
 };
 

@@ -11,7 +11,7 @@ static const struct {
 } ROLES[] = {
     {ROLE_EDGE, role_edge},       {ROLE_CORE, role_core},         {ROLE_KEEPER, role_keeper},
     {ROLE_RUNNER, role_runner},   {ROLE_WORKLOAD, role_workload}, {ROLE_PORTAL, role_portal},
-    {ROLE_FETCHER, role_fetcher}, {ROLE_WITNESS, role_witness},
+    {ROLE_FETCHER, role_fetcher}, {ROLE_WITNESS, role_witness},   {ROLE_PUBLISHER, role_publisher},
 };
 
 int cmd_role(int argc, char **argv)

@@ -290,34 +290,15 @@ static int task_receipt(struct cli *c)
                                                             : EXIT_FAILED;
 }
 
-/* Suspend, resume: a task and, for the former, a reason. */
-static int task_change(struct cli *c, str method, const char *done)
-{
-    struct buf params = {0};
-    struct jw w = jw(&params);
-    const json *result;
-    jw_obj(&w);
-    jw_kstr(&w, S("task"), first_pos(c));
-    if (args_has(&c->args, "reason"))
-        jw_kstr(&w, S("reason"), args_get(&c->args, "reason"));
-    jw_end_obj(&w);
-    if (!cli_call(c, method, &params, &result))
-        return EXIT_FAILED;
-    if (c->json)
-        return print_result(c, result);
-    printf("%.*s is %s\n", STR(first_pos(c)), done);
-    return 0;
-}
-
 static int task_suspend(struct cli *c)
 {
-    return task_change(c, S("task.suspend"),
-                       "suspended: its calls are refused until it is resumed");
+    return cli_change(c, S("task"), S("task.suspend"),
+                      "suspended: its calls are refused until it is resumed");
 }
 
 static int task_resume(struct cli *c)
 {
-    return task_change(c, S("task.resume"), "active again");
+    return cli_change(c, S("task"), S("task.resume"), "active again");
 }
 
 static int task_history(struct cli *c)

@@ -1,15 +1,10 @@
 /* `ambit ledger witness`: has a checkpoint the quorum that a log policy asks for? Reads two files,
  * needs no gateway and no network. */
-#include "cmd/ledger_verbs.h"
+#include "cmd/ledger.h"
 #include "ledger/cosign_policy.h"
 #include "os/file.h"
 
 #include <fcntl.h>
-
-const struct opt LEDGER_WITNESS_OPTS[] = {
-    {"policy", 0, OPT_VALUE, "FILE", "the log policy (C2SP tlog-policy): logs, witnesses, quorum"},
-    {"checkpoint", 0, OPT_VALUE, "FILE", "the checkpoint, a signed note"},
-    {0}};
 
 static bool read_option(struct cli *c, const char *name, size_t max, str *out)
 {

@@ -264,6 +264,7 @@ struct conf_lives {
 struct conf {
     str file, dir;            /* dir: of the file; relative paths in it start there */
     str trust_domain, origin; /* origin: name of the ledger */
+    str gateway;              /* what this gateway is called in records; empty: not at all */
     str issuer;               /* URL of the authorization server, without a slash at the end */
     str state_dir;
     str agent_socket, control_socket;

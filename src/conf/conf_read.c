@@ -6,7 +6,7 @@
 static const char *const TOP_MEMBERS[] = {
     "trustDomain", "origin", "state",  "sockets", "listen",    "metrics",  "edges",
     "uidBase",     "log",    "limits", "people",  "agents",    "policies", "mcpServers",
-    "identity",    "portal", "issuer", "issuers", "templates", NULL};
+    "identity",    "portal", "issuer", "issuers", "templates", "gateway",  NULL};
 static const char *const SOCKET_MEMBERS[] = {"agent", "control", "launch", NULL};
 static const char *const LISTEN_MEMBERS[] = {"address",  "bearer",  "cert",  "key",
                                              "clientCa", "origins", "oauth", "svid",
@@ -206,6 +206,18 @@ static void check_references(struct reader *r, struct at top, const struct conf 
     }
 }
 
+/* Short, since every record has it. */
+static void read_gateway(struct reader *r, struct at at, struct conf *c)
+{
+    enum { GATEWAY_NAME_BYTES_MAX = 32 };
+    c->gateway = at_str(r, at, (str){0});
+    bool ok = c->gateway.n <= GATEWAY_NAME_BYTES_MAX && (!at.v || c->gateway.n > 0);
+    for (size_t i = 0; ok && i < c->gateway.n; i++)
+        ok = memchr("abcdefghijklmnopqrstuvwxyz0123456789.-_", c->gateway.p[i], 39) != NULL;
+    if (!ok)
+        problem(r, at, "a gateway's name is 1 to 32 lower case letters, digits, . - _");
+}
+
 static void read_top(struct reader *r, struct at top, struct conf *c)
 {
     at_object(r, top, TOP_MEMBERS);
@@ -216,6 +228,7 @@ static void read_top(struct reader *r, struct at top, struct conf *c)
             problem(r, domain, "a trust domain is lower case letters, digits, . - _");
     c->origin =
         at_str(r, at_member(r, top, "origin"), str_fmt(r->a, "%.*s/ledger", STR(c->trust_domain)));
+    read_gateway(r, at_member(r, top, "gateway"), c);
     c->state_dir = at_path(r, at_member(r, top, "state"), str_fmt(r->a, "%.*s/state", STR(r->dir)));
     struct at sockets = at_member(r, top, "sockets");
     if (sockets.v)

@@ -157,6 +157,9 @@ static const struct row bad[] = {
     {"{\"limits\": {\"answerWait\": \"5\"}}", "duration"},
     {"{\"metrics\": \"0.0.0.0:9\"}", "loopback only"},
     {"{\"trustDomain\": \"A b\"}", "trust domain"},
+    {"{\"gateway\": \"\"}", "gateway's name"},
+    {"{\"gateway\": \"eu 1\"}", "gateway's name"},
+    {"{\"gateway\": \"a23456789012345678901234567890123\"}", "gateway's name"},
     {"{\"state\": \"a\\u0000b\"}", "NUL"},
     {"{\"people\": {\"a\": {\"roles\": [\"owner\"]}, \"a\": {}}}", "twice"},
 };

@@ -1,33 +1,9 @@
 /* What people read on the control door: traces, explanations, tools, pins, the policy set, the
  * status. */
 #include "door/admin_int.h"
-#include "base/clock.h"
 #include "base/hex.h"
 #include "base/limits.h"
 #include "ledger/trace.h"
-
-static void write_entry(struct jw *w, const struct trace_entry *e)
-{
-    jw_obj(w);
-    jw_ki64(w, S("index"), (int64_t)e->index);
-    jw_ki64(w, S("depth"), e->depth);
-    jw_kvalue(w, S("record"), e->leaf);
-    jw_end_obj(w);
-}
-
-static void write_stored_task(struct jw *w, const struct store_task *t)
-{
-    char opened[CLOCK_TEXT_SIZE];
-    jw_obj(w);
-    jw_kstr(w, S("task"), t->id);
-    jw_kstr(w, S("parent"), t->parent);
-    jw_kstr(w, S("owner"), t->owner);
-    jw_kstr(w, S("agent"), t->agent);
-    jw_kstr(w, S("purpose"), t->purpose);
-    jw_kstr(w, S("state"), t->state);
-    jw_kstr(w, S("opened"), clock_text(t->opened_ms, opened));
-    jw_end_obj(w);
-}
 
 void on_trace(struct request *r)
 {
@@ -45,19 +21,7 @@ void on_trace(struct request *r)
     }
     struct buf b = {.max = HTTP_ANSWER_BYTES_MAX};
     struct jw w = jw(&b);
-    jw_obj(&w);
-    jw_key(&w, S("tasks"));
-    jw_arr(&w);
-    for (size_t i = 0; i < tr.tasks_n; i++)
-        write_stored_task(&w, &tr.tasks[i]);
-    jw_end_arr(&w);
-    jw_key(&w, S("entries"));
-    jw_arr(&w);
-    for (size_t i = 0; i < tr.n; i++)
-        write_entry(&w, &tr.entries[i]);
-    jw_end_arr(&w);
-    jw_kbool(&w, S("cut"), tr.cut);
-    jw_end_obj(&w);
+    trace_write(&w, &tr);
     if (b.over) {
         err_limit(&err, "the trace is too long for one answer; ask for a call, or read it offline "
                         "with --state");

@@ -54,7 +54,8 @@ static void tell(struct exchange *x, enum outcome status, str error, const struc
     struct msg_outcome m = {.call = x->call,
                             .status = (uint8_t)status,
                             .error = str_take(error, 200),
-                            .upstream_us = x->sent_us ? clock_mono_us() - x->sent_us : 0};
+                            .upstream_us = x->sent_us ? clock_mono_us() - x->sent_us : 0,
+                            .first_us = x->first_us ? x->first_us - x->sent_us : 0};
     if (digest)
         m.result_digest = hash_str(digest);
     if (result) {
@@ -257,6 +258,8 @@ static bool on_message(void *owner, const struct mcp_answer *answer)
     ARENA_SCOPE struct arena a = {0};
     struct mcp_event ev = {0};
     struct err err = {0};
+    if (!x->first_us)
+        x->first_us = clock_mono_us();
     if (!mcp_client_answer(&x->job.session->client, &a, &x->ex, answer, &ev, &err)) {
         if (err.kind == ERR_DENIED)
             turned_away(x);
@@ -324,6 +327,7 @@ static void send_call(struct exchange *x)
     if (left_ms(x) + READY_FREE_MS < x->job.wait_ms)
         x->job.wait_ms = left_ms(x);
     x->sent_us = clock_mono_us();
+    x->first_us = 0;
     x->post = job_post(&x->job, &out, &ops, x, &err);
     if (!x->post) {
         fail(x, &err);

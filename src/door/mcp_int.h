@@ -78,8 +78,8 @@ struct exchange {
     struct mcp_exchange ex;
     struct post *post;
     bool sent;
-    int64_t sent_us, deadline_ms;
-    str session;  /* legacy session of the agent, as core knows it */
+    int64_t sent_us, first_us, deadline_ms; /* first_us: of the first message of the answer */
+    str session;                            /* legacy session of the agent, as core knows it */
     str endpoint; /* binding of /mcp/<binding>; empty: the federated one */
 };
 

@@ -111,3 +111,10 @@ static inline void open_stream(struct app *app, struct client *c, const struct g
     assert_true(feed(app, c, 1));
     assert_non_null(app->last);
 }
+
+/* A stream whose answer so far the client has taken and forgotten. */
+static inline void read_stream(struct app *app, struct client *c, const struct grpc_limits *limits)
+{
+    open_stream(app, c, limits);
+    pull(app, c);
+}

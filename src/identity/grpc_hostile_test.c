@@ -13,8 +13,7 @@ static void test_slow_reader(void **state)
     struct app app;
     struct client c = {0};
     struct err err;
-    open_stream(&app, &c, &limits);
-    pull(&app, &c);
+    read_stream(&app, &c, &limits);
     assert_true(grpc_send(app.last, str_of(big, sizeof big), &err));
     assert_true(grpc_send(app.last, str_of(big, sizeof big), &err));
     assert_false(grpc_send(app.last, str_of(big, sizeof big), &err));
@@ -52,8 +51,7 @@ static void test_stalled(void **state)
     struct app app;
     struct client c = {0};
     struct err err;
-    open_stream(&app, &c, NULL);
-    pull(&app, &c);
+    read_stream(&app, &c, NULL);
     assert_true(grpc_deadline(app.g) == INT64_MAX);
     assert_true(grpc_send(app.last, str_of(big, sizeof big), &err));
     pull(&app, &c);

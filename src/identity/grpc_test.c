@@ -275,8 +275,7 @@ static void test_revoke(void **state)
     struct app app;
     struct client c = {0};
     struct err err;
-    open_stream(&app, &c, NULL);
-    pull(&app, &c);
+    read_stream(&app, &c, NULL);
     assert_true(grpc_send(app.last, S("secret"), &err));
     grpc_revoke(app.last, GRPC_PERMISSION_DENIED, S("over"));
     assert_true(str_eq(heard(&app, &c), S("H1{grpc-status=7,grpc-message=over,}! ")));
@@ -309,8 +308,7 @@ static void test_window(void **state)
     struct app app;
     struct client c = {0};
     struct err err;
-    open_stream(&app, &c, NULL);
-    pull(&app, &c);
+    read_stream(&app, &c, NULL);
     c.data_bytes = 0;
     memset(big, 'x', sizeof big);
     assert_true(grpc_send(app.last, str_of(big, sizeof big), &err));
@@ -337,8 +335,7 @@ static void test_pull_mark(void **state)
     struct client c = {0};
     struct err err;
     struct buf out = {.max = GRPC_PULL_BYTES_HIGH + (32 << 10), .wipe = true};
-    open_stream(&app, &c, NULL);
-    pull(&app, &c);
+    read_stream(&app, &c, NULL);
     put_frame(&c.in, SETTINGS, 0, 0, S("\0\4\x7f\xff\xff\xff"));
     put_frame(&c.in, WINDOW, 0, 0, S("\x7f\0\0\0"));
     assert_true(feed(&app, &c, 1));
@@ -360,8 +357,7 @@ static void test_shutdown(void **state)
 {
     struct app app;
     struct client c = {0};
-    open_stream(&app, &c, NULL);
-    pull(&app, &c);
+    read_stream(&app, &c, NULL);
     grpc_shutdown(app.g);
     assert_true(str_eq(heard(&app, &c), S("G:0 ")));
     put_call(&c.in, 3, S("/watch"), (str){0}, (str){0}, S("hi"));

@@ -3,7 +3,7 @@
 
 static const char *const ROLES[ROLE_COUNT] = {"none",    "supervisor", "edge",     "core",
                                               "keeper",  "runner",     "workload", "portal",
-                                              "fetcher", "witness"};
+                                              "fetcher", "witness",    "publisher"};
 
 const char *role_name(enum role r)
 {
@@ -34,6 +34,7 @@ enum {
     VOUCHER_MAX = 1024,
     HTM_MAX = 16,
     CHAIN_MAX = 16 << 10,
+    NOTE_MAX = 16 << 10,
 };
 
 #define END                                                                                        \
@@ -90,6 +91,7 @@ static const struct pack_field F_OUTCOME[] = {STRF(struct msg_outcome, call, ID_
                                               I64(struct msg_outcome, rows),
                                               I64(struct msg_outcome, tokens),
                                               I64(struct msg_outcome, upstream_us),
+                                              I64(struct msg_outcome, first_us),
                                               STRF(struct msg_outcome, result_digest, DIGEST),
                                               STRF(struct msg_outcome, error, TEXT_MAX),
                                               END};
@@ -146,6 +148,14 @@ static const struct pack_field F_WORKLOAD_REFUSED[] = {
 static const struct pack_field F_WORKLOAD_ASK[] = {I64(struct msg_workload_ask, conn),
                                                    U8(struct msg_workload_ask, want),
                                                    STRF(struct msg_workload_ask, of, 0), END};
+static const struct pack_field F_LOG_HAVE[] = {I64(struct msg_log_have, size), END};
+static const struct pack_field F_LOG_LEAVES[] = {
+    I64(struct msg_log_leaves, first), STRF(struct msg_log_leaves, entries, LOG_LEAVES_BYTES_MAX),
+    END};
+static const struct pack_field F_LOG_CHECKPOINT[] = {
+    I64(struct msg_log_checkpoint, size), STRF(struct msg_log_checkpoint, note, NOTE_MAX), END};
+static const struct pack_field F_LOG_PUBLISHED[] = {
+    I64(struct msg_log_published, size), STRF(struct msg_log_published, why, TEXT_MAX), END};
 static const struct pack_field F_LOOK[] = {U8(struct msg_look, sha256), END};
 static const struct pack_field F_LOOKED[] = {STRF(struct msg_looked, path, TEXT_MAX),
                                              STRF(struct msg_looked, sha256, DIGEST),
@@ -213,7 +223,8 @@ enum {
 };
 #define B(role) (1u << ROLE_##role)
 #define ANY_ROLE                                                                                   \
-    (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER) | B(WITNESS))
+    (B(EDGE) | B(CORE) | B(KEEPER) | B(RUNNER) | B(WORKLOAD) | B(PORTAL) | B(FETCHER) |            \
+     B(WITNESS) | B(PUBLISHER))
 #define S_PHASE  PHASE_SETUP
 #define R_PHASE  PHASE_RUN
 #define SR_PHASE (PHASE_SETUP | PHASE_RUN)
@@ -223,8 +234,8 @@ static const struct message TABLE[] = {
     {MSG_SETUP, "setup", B(SUPERVISOR), ANY_ROLE, S_PHASE, SETUP_MAX, false, F_SETUP},
     {MSG_LISTENER, "listener", B(SUPERVISOR), ANY_ROLE, S_PHASE, SMALL, true, F_LISTENER},
     {MSG_PEER, "peer", B(SUPERVISOR), ANY_ROLE, SR_PHASE, SMALL, true, F_PEER},
-    {MSG_DIRECTORY, "directory", B(SUPERVISOR), B(CORE) | B(KEEPER), S_PHASE, SMALL, true,
-     F_DIRECTORY},
+    {MSG_DIRECTORY, "directory", B(SUPERVISOR), B(CORE) | B(KEEPER) | B(PUBLISHER), S_PHASE, SMALL,
+     true, F_DIRECTORY},
     {MSG_START, "start", B(SUPERVISOR), ANY_ROLE, S_PHASE, SMALL, false, F_EMPTY},
     {MSG_DRAIN, "drain", B(SUPERVISOR), ANY_ROLE, SR_PHASE, SMALL, false, F_EMPTY},
     {MSG_READY, "ready", ANY_ROLE, B(SUPERVISOR), R_PHASE, SMALL, false, F_EMPTY},
@@ -295,6 +306,14 @@ static const struct message TABLE[] = {
 
     {MSG_LOOK, "look", B(CORE), B(WITNESS), R_PHASE, SMALL, true, F_LOOK},
     {MSG_LOOKED, "looked", B(WITNESS), B(CORE), R_PHASE, SMALL, false, F_LOOKED},
+
+    {MSG_LOG_HAVE, "log-have", B(PUBLISHER), B(CORE), R_PHASE, SMALL, false, F_LOG_HAVE},
+    {MSG_LOG_LEAVES, "log-leaves", B(CORE), B(PUBLISHER), R_PHASE, LOG_LEAVES_BYTES_MAX + SMALL,
+     false, F_LOG_LEAVES},
+    {MSG_LOG_CHECKPOINT, "log-checkpoint", B(CORE), B(PUBLISHER), R_PHASE, SMALL, false,
+     F_LOG_CHECKPOINT},
+    {MSG_LOG_PUBLISHED, "log-published", B(PUBLISHER), B(CORE), R_PHASE, SMALL, false,
+     F_LOG_PUBLISHED},
 
     {MSG_FETCH, "fetch", B(CORE), B(FETCHER), R_PHASE, 512 << 10, false, F_FETCH},
     {MSG_FETCHED, "fetched", B(FETCHER), B(CORE), R_PHASE, (1 << 20) + SMALL, false, F_FETCHED},

@@ -17,6 +17,7 @@ enum role {
     ROLE_PORTAL,
     ROLE_FETCHER,
     ROLE_WITNESS,
+    ROLE_PUBLISHER,
     ROLE_COUNT,
 };
 const char *role_name(enum role r);
@@ -101,6 +102,11 @@ enum message_type {
     /* revocation: edge -> core, runner -> core */
     MSG_CUT_DONE = 140,
     MSG_CHILD_STOPPED = 141,
+    /* the published log: core <-> publisher */
+    MSG_LOG_HAVE = 150,
+    MSG_LOG_LEAVES,
+    MSG_LOG_CHECKPOINT,
+    MSG_LOG_PUBLISHED,
 };
 
 /* What a LISTENER or DIRECTORY descriptor is for. */
@@ -115,7 +121,13 @@ enum listener_kind {
     LISTENER_PORTAL,
     LISTENER_LAUNCH,
 };
-enum directory_kind { DIRECTORY_NONE = 0, DIRECTORY_STORE, DIRECTORY_KEYS, DIRECTORY_SECRETS };
+enum directory_kind {
+    DIRECTORY_NONE = 0,
+    DIRECTORY_STORE,
+    DIRECTORY_KEYS,
+    DIRECTORY_SECRETS,
+    DIRECTORY_LOG
+};
 
 struct msg_setup {
     uint32_t index; /* of the role among its kind (edges) */
@@ -187,10 +199,10 @@ struct msg_outcome {
     uint8_t status; /* enum outcome */
     uint32_t http_status;
     int64_t bytes;
-    int64_t rows, tokens; /* of the answer, as it says itself */
-    int64_t upstream_us;
-    str result_digest; /* 32 bytes or empty */
-    str error;         /* for the record; no payload */
+    int64_t rows, tokens;          /* of the answer, as it says itself */
+    int64_t upstream_us, first_us; /* from the sending to the end and to the first message; or 0 */
+    str result_digest;             /* 32 bytes or empty */
+    str error;                     /* for the record; no payload */
 };
 enum outcome {
     OUTCOME_NONE = 0,
@@ -404,6 +416,28 @@ struct msg_looked {
     str path;   /* of the program file; empty: none that counts */
     str sha256; /* 32 bytes, if asked for */
     str why;    /* what is missing above, and why */
+};
+
+/* ---- the published log ----
+ *
+ * The publisher says first how many leaves its folder holds, whole and sound. Core sends the rest
+ * in order, at most LOG_AHEAD_MAX leaves beyond what is published, then the note of each
+ * checkpoint that covers them; each is answered by MSG_LOG_PUBLISHED, or by a reason why not. */
+enum { LOG_LEAVES_BYTES_MAX = 1 << 20 };
+struct msg_log_have {
+    int64_t size;
+};
+struct msg_log_leaves {
+    int64_t first; /* index of the first */
+    str entries; /* run of: length in two bytes, big-endian, and so many bytes (C2SP tlog-tiles) */
+};
+struct msg_log_checkpoint {
+    int64_t size;
+    str note; /* signed */
+};
+struct msg_log_published {
+    int64_t size; /* of the checkpoint that anybody can now read */
+    str why;      /* what is in the way; empty: it is published */
 };
 
 /* ---- fetcher ----

@@ -2,11 +2,7 @@
 #include "crypto/note.h"
 #include "ledger/tree.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum state {
     IDLE,
@@ -16,47 +12,20 @@ enum state {
 
 struct publisher {
     struct store *s;
-    int dir_fd;
     struct arena memory;
     str origin;
     enum state state;
-    uint64_t published;
+    uint64_t stored;
     int64_t last_ms; /* monotonic: when the last one was begun */
     struct checkpoint asked;
-    struct buf text, note;
+    struct buf text, coming; /* what was asked for, and its note on the way to the disk */
+    struct buf note;         /* the last that is stored */
     struct err problem;
 };
 
-/* ---- the file ---- */
-
-static bool write_all(int fd, str s)
-{
-    while (s.n) {
-        ssize_t n = write(fd, s.p, s.n);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            s = str_skip(s, (size_t)n);
-    }
-    return true;
-}
-
-static bool show(struct publisher *p, str note, struct err *err)
-{
-    int fd = openat(p->dir_fd, "checkpoint.new",
-                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0)
-        return err_system(err, "checkpoint: create the file");
-    bool ok = write_all(fd, note) || err_system(err, "checkpoint: write the file");
-    close(fd);
-    if (ok && renameat(p->dir_fd, "checkpoint.new", p->dir_fd, "checkpoint") != 0)
-        ok = err_system(err, "checkpoint: rename the file");
-    return ok;
-}
-
 /* ---- life ---- */
 
-bool publisher_new(struct store *s, int dir_fd, str origin, struct publisher **out, struct err *err)
+bool publisher_new(struct store *s, str origin, struct publisher **out, struct err *err)
 {
     if (!note_name_is_valid(origin))
         return err_input(err, "the ledger's origin \"%.*s\" may not hold white space or '+'",
@@ -65,17 +34,16 @@ bool publisher_new(struct store *s, int dir_fd, str origin, struct publisher **o
     if (!p)
         abort();
     p->s = s;
-    p->dir_fd = dir_fd;
     p->origin = str_dup(&p->memory, origin);
-    p->text.max = p->note.max = CHECKPOINT_NOTE_BYTES_MAX;
+    p->text.max = p->coming.max = p->note.max = CHECKPOINT_NOTE_BYTES_MAX;
     p->last_ms = INT64_MIN / 2;
 
     ARENA_SCOPE struct arena a = {0};
     struct store_checkpoint last = {0};
     bool ok = store_read_checkpoint_last(store_view(s), &a, &last, err);
     if (ok) {
-        p->published = (uint64_t)last.size;
-        ok = show(p, last.note, err);
+        p->stored = (uint64_t)last.size;
+        buf_put(&p->note, last.note);
     } else {
         ok = err->kind == ERR_NOTFOUND;
     }
@@ -93,13 +61,19 @@ void publisher_free(struct publisher *p)
         return;
     arena_fini(&p->memory);
     buf_fini(&p->text);
+    buf_fini(&p->coming);
     buf_fini(&p->note);
     free(p);
 }
 
 uint64_t publisher_size(const struct publisher *p)
 {
-    return p->published;
+    return p->stored;
+}
+
+str publisher_note(const struct publisher *p)
+{
+    return buf_str(&p->note);
 }
 
 str publisher_problem(const struct publisher *p)
@@ -112,10 +86,10 @@ str publisher_problem(const struct publisher *p)
 int64_t publisher_wait_ms(struct publisher *p, int64_t mono_ms)
 {
     uint64_t size = store_size(p->s);
-    if (p->state != IDLE || size <= p->published)
+    if (p->state != IDLE || size <= p->stored)
         return -1;
     int64_t rest =
-        size - p->published >= CHECKPOINT_BUSY_LEAVES ? CHECKPOINT_BUSY_MS : CHECKPOINT_IDLE_MS;
+        size - p->stored >= CHECKPOINT_BUSY_LEAVES ? CHECKPOINT_BUSY_MS : CHECKPOINT_IDLE_MS;
     int64_t since = mono_ms - p->last_ms;
     return since >= rest ? 0 : rest - since;
 }
@@ -154,8 +128,11 @@ static void on_stored(void *arg, const struct store_result *r)
         p->problem = *r->err;
     else if (r->outcome == STORE_GUARDED)
         err_input(&p->problem, "checkpoint: one of that size or a larger one is stored already");
-    else if (show(p, buf_str(&p->note), &p->problem))
-        p->published = p->asked.size;
+    if (r->outcome == STORE_COMMITTED) {
+        p->stored = p->asked.size;
+        buf_clear(&p->note);
+        buf_put(&p->note, buf_str(&p->coming));
+    }
 }
 
 bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, struct err *err)
@@ -170,8 +147,8 @@ bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, struct err
         return err_peer(err, "checkpoint: what the signer returned is no signed note");
     if (parsed.n == 0 || !str_eq(parsed.text, buf_str(&p->text)))
         return err_peer(err, "checkpoint: the signer signed another text");
-    buf_clear(&p->note);
-    buf_put(&p->note, note);
+    buf_clear(&p->coming);
+    buf_put(&p->coming, note);
     struct store_txn *t = store_txn_new(p->s);
     struct store_checkpoint row = {.size = (int64_t)p->asked.size,
                                    .root = hash_str(&p->asked.root),

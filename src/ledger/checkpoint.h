@@ -7,9 +7,8 @@
  *     idle --(due)--> publisher_begin: the text to sign --> keeper signs --> publisher_finish -->
  * idle
  *
- * publisher_finish stores the signed note in the database, and once that is committed replaces the
- * file `checkpoint` in the ledger's directory by rename. The file is not fsynced: it is rewritten
- * from the database at each start.
+ * publisher_finish stores the signed note in the database. Once that is committed, publisher_size
+ * and publisher_note say so, and the publisher role shows it (ledger/log_grow.h).
  *
  * Main thread only; reads through the store's view, so what is signed is always committed. */
 #pragma once
@@ -25,10 +24,8 @@ enum {
 
 struct publisher;
 
-/* Takes up from the last stored checkpoint and rewrites the file. dir_fd is borrowed for the
- * publisher's life; origin is the log's name in the note (no white space, no '+'). */
-MUST_USE bool publisher_new(struct store *s, int dir_fd, str origin, struct publisher **out,
-                            struct err *err);
+/* Takes up from the last stored checkpoint. origin is the log's name in the note (no white space, no '+'). */
+MUST_USE bool publisher_new(struct store *s, str origin, struct publisher **out, struct err *err);
 /* Not while the store may still run its callbacks: close the store first. NULL is fine. */
 void publisher_free(struct publisher *p);
 
@@ -44,7 +41,8 @@ MUST_USE bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, s
 /* The signer failed; it becomes due again after the idle time. */
 void publisher_cancel(struct publisher *p, int64_t mono_ms);
 
-/* What is published (committed and in the file). */
+/* What is signed and stored: its size (0: nothing), and the note (valid until the next call). */
 uint64_t publisher_size(const struct publisher *p);
-/* Why the last attempt to store or show one failed; empty if it did not. */
+str publisher_note(const struct publisher *p);
+/* Why the last attempt to store one failed; empty if it did not. */
 str publisher_problem(const struct publisher *p);

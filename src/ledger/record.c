@@ -21,12 +21,12 @@ struct list_of {
 /* A record in the making. Empty strs, unset numbers and empty lists are left out. */
 struct fields {
     str acr, after, agent, amr, approval, approver, args, assertion, before, binding, by, call,
-        child, child_agent, config, decision, digest, effect, grants, hold, instance, key, kind,
-        method, name, owner, policy, reason, receipt, request, result, software, state, status,
-        task, tool, type;
-    struct number authenticated, budget_left, bytes, calls, deadline, expires, latency_us,
-        policy_version, recovered, time, version;
-    struct list_of parents, policies;
+        child, child_agent, config, decision, digest, effect, gateway, grants, hold, instance, key,
+        kind, method, name, owner, policy, purpose, reason, receipt, request, result, software,
+        state, status, task, tool, type;
+    struct number authenticated, budget_left, bytes, calls, committed_us, deadline, expires,
+        first_us, latency_us, policy_version, recovered, released_us, time, upstream_us, version;
+    struct list_of delegators, parents, policies;
 };
 
 enum kind { TEXT, NUMBER, TIME, LIST };
@@ -58,12 +58,16 @@ static const struct {
     F(NUMBER, "calls", calls),
     F(TEXT, "child", child),
     F(TEXT, "child_agent", child_agent),
+    F(NUMBER, "committed_us", committed_us),
     F(TEXT, "config", config),
     F(TIME, "deadline", deadline),
     F(TEXT, "decision", decision),
+    F(LIST, "delegators", delegators),
     F(TEXT, "digest", digest),
     F(TEXT, "effect", effect),
     F(TIME, "expires", expires),
+    F(NUMBER, "first_us", first_us),
+    F(TEXT, "gateway", gateway),
     F(TEXT, "grants", grants),
     F(TEXT, "hold", hold),
     F(TEXT, "instance", instance),
@@ -77,9 +81,11 @@ static const struct {
     F(LIST, "policies", policies),
     F(TEXT, "policy", policy),
     F(NUMBER, "policy_version", policy_version),
+    F(TEXT, "purpose", purpose),
     F(TEXT, "reason", reason),
     F(TEXT, "receipt", receipt),
     F(NUMBER, "recovered", recovered),
+    F(NUMBER, "released_us", released_us),
     F(TEXT, "request", request),
     F(TEXT, "result", result),
     F(TEXT, "software", software),
@@ -89,6 +95,7 @@ static const struct {
     F(TIME, "time", time),
     F(TEXT, "tool", tool),
     F(TEXT, "type", type),
+    F(NUMBER, "upstream_us", upstream_us),
     F(NUMBER, "v", version),
 #undef F
 };
@@ -170,9 +177,26 @@ static void set_chain(struct fields *f, const struct record_chain *c)
 {
     f->task = c->task;
     f->parents = (struct list_of){c->parents, c->parents_n};
+    if (c->delegators)
+        f->delegators = (struct list_of){c->delegators, c->parents_n};
     f->owner = c->owner;
     f->agent = c->agent;
     f->instance = c->instance;
+    f->gateway = c->gateway;
+}
+
+static void set_timings(struct fields *f, const struct record_timings *t)
+{
+    const struct {
+        struct number *to;
+        int64_t us;
+    } all[] = {{&f->committed_us, t->committed_us},
+               {&f->released_us, t->released_us},
+               {&f->first_us, t->first_us},
+               {&f->upstream_us, t->upstream_us}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].us > 0)
+            *all[i].to = NUM(all[i].us);
 }
 
 static void set_operation(struct fields *f, const struct record_operation *o)
@@ -226,6 +250,7 @@ str record_outcome(struct buf *out, const struct record_outcome *r)
                        .reason = r->reason};
     set_chain(&f, &r->chain);
     set_operation(&f, &r->op);
+    set_timings(&f, &r->timings);
     return put(out, S("outcome"), r->time_ms, &f);
 }
 
@@ -247,7 +272,8 @@ str record_task_open(struct buf *out, const struct record_task_open *r)
                        .deadline = NUM(r->deadline_ms),
                        .calls = NUM(r->calls),
                        .by = r->opened_by,
-                       .state = r->state};
+                       .state = r->state,
+                       .purpose = r->purpose};
     set_chain(&f, &r->chain);
     return put(out, S("task_open"), r->time_ms, &f);
 }
@@ -405,8 +431,10 @@ str record_secret_set(struct buf *out, const struct record_secret_set *r)
 
 str record_start(struct buf *out, const struct record_start *r)
 {
-    struct fields f = {
-        .software = r->software, .config = r->config, .recovered = NUM(r->recovered)};
+    struct fields f = {.software = r->software,
+                       .config = r->config,
+                       .gateway = r->gateway,
+                       .recovered = NUM(r->recovered)};
     return put(out, S("start"), r->time_ms, &f);
 }
 

@@ -28,6 +28,10 @@ struct record_chain {
     str owner;
     str agent;    /* SPIFFE ID without the instance, or the configured name */
     str instance; /* optional */
+    /* Who handed it down: the agents of the ancestors, in their order; NULL, or as many as parents.
+     */
+    const str *delegators;
+    str gateway; /* the name of the one that writes this; optional */
 };
 
 /* Which policy set, and which policies of it determined the decision. */
@@ -82,16 +86,28 @@ enum record_status {
 };
 str record_status_name(enum record_status s);
 
+/* How long a call took to get where, in microseconds. Zero: it did not get there, or nobody knows.
+ */
+struct record_timings {
+    /* Core's own clock, from the queueing of the intent. */
+    int64_t committed_us; /* to its commit; a call that went before its commit has none */
+    int64_t released_us;  /* to the word to forward it */
+    /* The edge's word, from the sending of the request. */
+    int64_t first_us;    /* to the first message of the answer */
+    int64_t upstream_us; /* to the end of the answer */
+};
+
 struct record_outcome {
     int64_t time_ms;
     str call;
     struct record_chain chain;
     struct record_operation op;
     enum record_status status;
-    int64_t latency_us; /* from the intent's commit to the last byte of the answer */
+    int64_t latency_us; /* from the queueing of the intent to the end of the answer */
     int64_t bytes;      /* of the answer */
     str result;         /* commitment or digest of the answer; optional */
     str reason;         /* optional short code: "timeout", "reset", "schema" ... */
+    struct record_timings timings;
 };
 str record_outcome(struct buf *out, const struct record_outcome *r);
 
@@ -115,6 +131,8 @@ struct record_task_open {
     int64_t deadline_ms, calls;
     str opened_by; /* operator, owner or "policy" */
     str state;     /* granted | requested; empty: active */
+    str purpose; /* commitment, since it is a person's free text; the salt lies under the task's id
+                  * where those of calls lie */
 };
 str record_task_open(struct buf *out, const struct record_task_open *r);
 
@@ -270,6 +288,7 @@ struct record_start {
     str software;      /* version of Ambit */
     str config;        /* digest of the configuration in force */
     int64_t recovered; /* calls that were found open and settled as unknown */
+    str gateway;       /* its name; optional */
 };
 str record_start(struct buf *out, const struct record_start *r);
 

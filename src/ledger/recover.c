@@ -42,23 +42,33 @@ static bool on_leaf(void *arg, const struct store_leaf_row *row)
     return in->leaf == NULL;
 }
 
-static str outcome_of(struct buf *out, struct arena *a, str call, const json *intent,
-                      int64_t time_ms)
+/* The texts of a list of the intent; NULL if it has none. */
+static str *texts_of(struct arena *a, const json *intent, str name, size_t *n)
 {
-    const json *list = json_get(intent, S("parents"));
-    str *parents = ARENA_ARRAY(a, str, json_count(list) + 1);
-    size_t n = 0;
-    const json *v;
+    const json *list = json_get(intent, name), *v;
+    str *texts = ARENA_ARRAY(a, str, json_count(list) + 1);
+    *n = 0;
     for (struct json_iter it = json_iter(list); json_next(&it, NULL, &v);)
-        parents[n++] = json_str(v);
-    struct record_outcome r = {.time_ms = time_ms,
+        texts[(*n)++] = json_str(v);
+    return *n ? texts : NULL;
+}
+
+static str outcome_of(struct buf *out, struct arena *a, str call, const json *intent,
+                      const struct record_start *start)
+{
+    size_t n, delegators_n;
+    const str *parents = texts_of(a, intent, S("parents"), &n);
+    const str *delegators = texts_of(a, intent, S("delegators"), &delegators_n);
+    struct record_outcome r = {.time_ms = start->time_ms,
                                .call = call,
                                .chain = {.task = json_get_str(intent, S("task")),
                                          .parents = parents,
                                          .parents_n = n,
                                          .owner = json_get_str(intent, S("owner")),
                                          .agent = json_get_str(intent, S("agent")),
-                                         .instance = json_get_str(intent, S("instance"))},
+                                         .instance = json_get_str(intent, S("instance")),
+                                         .delegators = delegators_n == n ? delegators : NULL,
+                                         .gateway = start->gateway},
                                .op = {json_get_str(intent, S("binding")),
                                       json_get_str(intent, S("tool")),
                                       json_get_str(intent, S("effect"))},
@@ -67,8 +77,8 @@ static str outcome_of(struct buf *out, struct arena *a, str call, const json *in
     return record_outcome(out, &r);
 }
 
-static bool settle(struct store *s, const struct open_call *c, int64_t time_ms, struct buf *leaf,
-                   struct err *err)
+static bool settle(struct store *s, const struct open_call *c, const struct record_start *start,
+                   struct buf *leaf, struct err *err)
 {
     ARENA_SCOPE struct arena a = {0};
     struct intent in = {.a = &a};
@@ -80,7 +90,7 @@ static bool settle(struct store *s, const struct open_call *c, int64_t time_ms, 
                          STR(str_take(c->id, 64)));
     struct store_txn *t = store_txn_new(s);
     store_open_call_delete(t, c->id);
-    store_leaf(t, outcome_of(leaf, &a, c->id, in.leaf, time_ms), c->id, c->task);
+    store_leaf(t, outcome_of(leaf, &a, c->id, in.leaf, start), c->id, c->task);
     return store_submit(s, t, NULL, NULL, err);
 }
 
@@ -91,7 +101,7 @@ bool ledger_recover(struct store *s, const struct record_start *r, size_t *out_r
     struct buf leaf = {.max = STORE_LEAF_BYTES_MAX};
     bool ok = store_read_open_calls(store_view(s), on_open_call, &o, err);
     for (const struct open_call *c = o.first; ok && c; c = c->next)
-        ok = settle(s, c, r->time_ms, &leaf, err);
+        ok = settle(s, c, r, &leaf, err);
     if (ok) {
         struct record_start start = *r;
         start.recovered = (int64_t)o.n;

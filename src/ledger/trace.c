@@ -1,4 +1,5 @@
 #include "ledger/trace.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -44,10 +45,13 @@ static str policies_of(struct arena *a, const json *leaf)
     return s;
 }
 
-static struct trace_entry entry_of(struct gather *g, const struct store_leaf_row *row,
-                                   const json *leaf)
+bool trace_entry_read(struct arena *a, uint64_t index, str body, struct trace_entry *out,
+                      struct err *err)
 {
-    struct trace_entry e = {.index = row->index, .leaf = leaf, .depth = g->depth};
+    const json *leaf;
+    if (!json_read(a, body, NULL, &leaf, err))
+        return err_in(err, "leaf %llu", (unsigned long long)index);
+    struct trace_entry e = {.index = index, .leaf = leaf};
     const struct {
         str *to, name;
     } fields[] = {
@@ -65,9 +69,10 @@ static struct trace_entry entry_of(struct gather *g, const struct store_leaf_row
         e.decision = json_get_str(leaf, S("status"));
     if (!json_i64(json_get(leaf, S("policy_version")), &e.policy_version))
         e.policy_version = 0;
-    e.policies = policies_of(g->a, leaf);
-    e.body = str_dup(g->a, row->body);
-    return e;
+    e.policies = policies_of(a, leaf);
+    e.body = str_dup(a, body);
+    *out = e;
+    return true;
 }
 
 static bool is_lifecycle(str type)
@@ -79,20 +84,20 @@ static bool is_lifecycle(str type)
 static bool on_leaf(void *arg, const struct store_leaf_row *row)
 {
     struct gather *g = arg;
-    const json *leaf = NULL;
+    struct trace_entry e;
     if (g->t->n == TRACE_ENTRIES_MAX) {
         g->t->cut = true;
         return false;
     }
-    if (!json_read(g->a, row->body, NULL, &leaf, g->err)) {
-        err_in(g->err, "leaf %llu", (unsigned long long)row->index);
+    if (!trace_entry_read(g->a, row->index, row->body, &e, g->err)) {
         g->failed = true;
         return false;
     }
-    if (g->only_lifecycle && !is_lifecycle(json_get_str(leaf, S("type"))))
+    if (g->only_lifecycle && !is_lifecycle(e.type))
         return true;
+    e.depth = g->depth;
     g->t->entries = grow(g->a, g->t->entries, g->t->n, &g->cap, sizeof *g->t->entries);
-    g->t->entries[g->t->n++] = entry_of(g, row, leaf);
+    g->t->entries[g->t->n++] = e;
     return true;
 }
 
@@ -259,4 +264,46 @@ bool trace_task(struct store_view *v, struct arena *a, str task, bool descendant
     if (ok)
         *out = t;
     return ok;
+}
+
+/* ---- as JSON ---- */
+
+static void write_task(struct jw *w, const struct store_task *t)
+{
+    char opened[CLOCK_TEXT_SIZE];
+    jw_obj(w);
+    jw_kstr(w, S("task"), t->id);
+    jw_kstr(w, S("parent"), t->parent);
+    jw_kstr(w, S("owner"), t->owner);
+    jw_kstr(w, S("agent"), t->agent);
+    jw_kstr(w, S("purpose"), t->purpose);
+    jw_kstr(w, S("state"), t->state);
+    jw_kstr(w, S("opened"), clock_text(t->opened_ms, opened));
+    jw_end_obj(w);
+}
+
+void trace_entry_write(struct jw *w, const struct trace_entry *e)
+{
+    jw_obj(w);
+    jw_ki64(w, S("index"), (int64_t)e->index);
+    jw_ki64(w, S("depth"), e->depth);
+    jw_kvalue(w, S("record"), e->leaf);
+    jw_end_obj(w);
+}
+
+void trace_write(struct jw *w, const struct trace *t)
+{
+    jw_obj(w);
+    jw_key(w, S("tasks"));
+    jw_arr(w);
+    for (size_t i = 0; i < t->tasks_n; i++)
+        write_task(w, &t->tasks[i]);
+    jw_end_arr(w);
+    jw_key(w, S("entries"));
+    jw_arr(w);
+    for (size_t i = 0; i < t->n; i++)
+        trace_entry_write(w, &t->entries[i]);
+    jw_end_arr(w);
+    jw_kbool(w, S("cut"), t->cut);
+    jw_end_obj(w);
 }

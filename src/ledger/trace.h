@@ -38,3 +38,10 @@ MUST_USE bool trace_call(struct store_view *v, struct arena *a, str call, struct
                          struct err *err);
 MUST_USE bool trace_task(struct store_view *v, struct arena *a, str task, bool descendants,
                          struct trace *out, struct err *err);
+/* One leaf, read into the arena (depth 0). */
+MUST_USE bool trace_entry_read(struct arena *a, uint64_t index, str body, struct trace_entry *out,
+                               struct err *err);
+
+/* The object that the control socket and `ambit trace --json` give: {tasks, entries, cut}. */
+void trace_write(struct jw *w, const struct trace *t);
+void trace_entry_write(struct jw *w, const struct trace_entry *e);

@@ -30,6 +30,7 @@ struct verify {
     struct arena leaf;   /* reset for each leaf */
     struct buf canonical;
     struct map calls, holds, tasks;
+    struct map agents, names; /* task -> its agent's name, which is in names once */
     struct checkpoint_row {
         struct checkpoint_row *next;
         uint64_t size;
@@ -99,6 +100,39 @@ static bool parents_are_open(const struct leaf *l)
     return true;
 }
 
+/* One copy of each name, and there are few. */
+static str *kept_name(struct verify *v, str name)
+{
+    str *kept = map_get(&v->names, name);
+    if (!kept) {
+        kept = ARENA_NEW(&v->memory, str);
+        *kept = str_dup(&v->memory, name);
+        map_put(&v->names, name, kept);
+    }
+    return kept;
+}
+
+/* Each of them is the agent for whom that ancestor was opened. A record from before there were
+ * delegators has none. */
+static bool delegators_are_right(const struct leaf *l)
+{
+    const json *list = json_get(l->body, S("delegators")), *parents, *agent, *task;
+    if (!list)
+        return true;
+    parents = json_get(l->body, S("parents"));
+    if (json_count(list) != json_count(parents))
+        return BAD(l, "it does not name one delegator for each parent");
+    struct json_iter at = json_iter(parents);
+    for (struct json_iter it = json_iter(list); json_next(&it, NULL, &agent);) {
+        const str *known =
+            json_next(&at, NULL, &task) ? map_get(&l->v->agents, json_str(task)) : NULL;
+        if (!known || !str_eq(json_str(agent), *known))
+            return BAD(l, "delegator %.*s is not the agent of that parent",
+                       STR(str_take(json_str(agent), 200)));
+    }
+    return true;
+}
+
 /* The task and all its ancestors. */
 static bool chain_is_open(const struct leaf *l)
 {
@@ -139,6 +173,25 @@ static bool on_intent(const struct leaf *l)
     return true;
 }
 
+/* No part takes longer than the whole. */
+static bool timings_are_right(const struct leaf *l)
+{
+    static const struct {
+        const char *part, *whole;
+    } rows[] = {{"committed_us", "latency_us"},
+                {"released_us", "latency_us"},
+                {"upstream_us", "latency_us"},
+                {"first_us", "upstream_us"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const json *part = json_get(l->body, str_z(rows[i].part));
+        int64_t us, whole;
+        if (part && (!json_i64(part, &us) || us <= 0 ||
+                     !json_i64(json_get(l->body, str_z(rows[i].whole)), &whole) || us > whole))
+            return BAD(l, "%s is no part of %s", rows[i].part, rows[i].whole);
+    }
+    return true;
+}
+
 static bool on_outcome(const struct leaf *l)
 {
     l->v->r->outcomes++;
@@ -148,7 +201,7 @@ static bool on_outcome(const struct leaf *l)
                    state == CALL_SETTLED ? "an outcome already" : "no intent before this outcome");
     set_state(&l->v->calls, l->call, CALL_SETTLED);
     l->v->r->open_calls--;
-    return true;
+    return timings_are_right(l);
 }
 
 static bool on_refusal(const struct leaf *l)
@@ -173,6 +226,7 @@ static bool on_task_open(const struct leaf *l)
     if (!parents_are_open(l))
         return false;
     set_state(&l->v->tasks, l->task, field(l, S("state")).n ? TASK_WAITING : TASK_OPEN);
+    map_put(&l->v->agents, l->task, kept_name(l->v, field(l, S("agent"))));
     return true;
 }
 
@@ -306,7 +360,7 @@ static bool check_type(const struct leaf *l)
         for (const char *const *f = TYPES[i].fields; *f; f++)
             if (!json_get(l->body, str_z(*f)))
                 return BAD(l, "a record of type %s without %s", TYPES[i].name, *f);
-        return TYPES[i].check(l);
+        return delegators_are_right(l) && TYPES[i].check(l);
     }
     return BAD(l, "a record of unknown type \"%.*s\"", STR(str_take(type, 40)));
 }
@@ -481,6 +535,8 @@ bool ledger_verify(struct store_view *view, const struct ledger_verify_options *
     map_fini(&v.calls);
     map_fini(&v.holds);
     map_fini(&v.tasks);
+    map_fini(&v.agents);
+    map_fini(&v.names);
     arena_fini(&v.memory);
     arena_fini(&v.leaf);
     buf_fini(&v.canonical);

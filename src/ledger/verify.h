@@ -10,11 +10,13 @@
  * have;
  *   - each call has exactly one intent before at most one outcome, and those without one are open
  * in the table;
+ *   - delegators are the agents for whom the parents were opened, one for each; no part of a call
+ * takes longer than the whole;
  *   - every approval or denial names a hold opened earlier, an intent's approval was approved
  * earlier and is used once. The first problem is reported with the index of the leaf (or the size
  * of the checkpoint).
  *
- * Memory: about 100 bytes a call (ids are remembered). */
+ * Memory: about 100 bytes a call and 200 a task (ids are remembered). */
 #pragma once
 #include "store/read.h"
 

@@ -24,6 +24,7 @@ enum os_role {
     OS_ROLE_WORKLOAD,   /* connections handed to it; no sockets made, no files */
     OS_ROLE_PORTAL,     /* accepts; no sockets made, no files */
     OS_ROLE_FETCHER,    /* connects to configured ports; no open for writing */
+    OS_ROLE_PUBLISHER,  /* its folder; no socket */
     OS_ROLE_WITNESS,    /* /proc and program files, read only; no socket, no execve, no fork */
     OS_ROLE_RUNNER,     /* as child programs: they inherit its filter */
     OS_ROLE_SUPERVISOR, /* as child programs */

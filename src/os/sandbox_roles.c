@@ -70,6 +70,8 @@ static const struct role_profile ROLES[] = {
                          .sets = {RUN, DESCRIPTORS, MESSAGES, CONNECT, OPEN_FILES},
                          .inet_sockets = true,
                          .read_only_open = true},
+    [OS_ROLE_PUBLISHER] = {.name = "publisher",
+                           .sets = {RUN, DESCRIPTORS, MESSAGES, OPEN_FILES, WRITE_FILES}},
     /* No Landlock is around it: the kernel lets nobody inside one look at a process outside. */
     [OS_ROLE_WITNESS] = {.name = "witness",
                          .sets = {RUN, DESCRIPTORS, MESSAGES, OPEN_FILES},

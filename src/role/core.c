@@ -343,6 +343,18 @@ static void witness_lost(struct core *c, struct chan *chan)
         core_witness_lost(c);
 }
 
+static void publisher_joined(struct core *c, uint32_t index, struct chan *chan)
+{
+    (void)index;
+    core_log_peer(c, chan);
+}
+
+static void publisher_lost(struct core *c, struct chan *chan)
+{
+    if (c->log.chan == chan)
+        core_log_peer(c, NULL);
+}
+
 static void workload_joined(struct core *c, uint32_t index, struct chan *chan)
 {
     (void)index;
@@ -392,6 +404,7 @@ static const struct {
     [ROLE_PORTAL] = {portal_joined, core_portal_message, portal_lost},
     [ROLE_FETCHER] = {fetcher_joined, on_fetcher_message, fetcher_lost},
     [ROLE_WITNESS] = {witness_joined, on_witness_message, witness_lost},
+    [ROLE_PUBLISHER] = {publisher_joined, core_log_message, publisher_lost},
 };
 
 static void on_message(void *state, enum role peer, uint32_t index, struct chan *chan,
@@ -434,6 +447,7 @@ static void on_store(void *owner, unsigned events)
     store_collect(c->gate.store);
     if (store_failed(c->gate.store))
         die_of_store(c);
+    core_log_step(c);
     core_publish_later(c);
 }
 
@@ -459,7 +473,8 @@ static void drain_step(void *owner)
     struct core *c = owner;
     int64_t waited = loop_now_ms(c->env->loop) - c->drain_from_ms;
     bool quiet = map_count(&c->gate.live) == 0;
-    bool published = publisher_size(c->publisher) == store_size(c->gate.store);
+    bool published = publisher_size(c->publisher) == store_size(c->gate.store) &&
+                     (c->log.published == publisher_size(c->publisher) || c->log.refused);
     if ((quiet && published) || waited > DRAIN_WAIT_MS_MAX / 2) {
         store_flush(c->gate.store);
         store_close(c->gate.store);
@@ -496,14 +511,14 @@ static bool open_ledger(struct core *c, struct err *err)
     record_digest(env->setup.config, &config);
     struct record_start start = {.time_ms = clock_wall_ms(),
                                  .software = S(AMBIT_VERSION),
-                                 .config = record_commitment_str(&config)};
+                                 .config = record_commitment_str(&config),
+                                 .gateway = env->conf.gateway};
     if (!ledger_recover(c->gate.store, &start, &recovered, err))
         return false;
     if (recovered)
         log_warn("calls were open when the gateway ended: settled as unknown",
                  LOG_NUM("calls", (int64_t)recovered));
-    return publisher_new(c->gate.store, env->directories[DIRECTORY_STORE], env->conf.origin,
-                         &c->publisher, err);
+    return publisher_new(c->gate.store, env->conf.origin, &c->publisher, err);
 }
 
 static bool load_policies(struct core *c, struct err *err)

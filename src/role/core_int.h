@@ -26,12 +26,26 @@ struct core_bundle {
     int64_t sequence;
 };
 
+/* core_log.c: what the publisher has of the log. */
+struct core_log {
+    struct chan *chan;
+    struct timer step;
+    bool known;         /* it has said what it has */
+    bool refused;       /* it will not publish, or must not; problem says why */
+    uint64_t sent;      /* leaves that it has or that are on their way */
+    uint64_t noted;     /* size of the checkpoint that it was sent last */
+    uint64_t published; /* size that anybody can read */
+    unsigned under_way; /* slices */
+    struct buf problem;
+};
+
 struct core {
     struct role_env *env;
     struct gate gate;
     struct admin admin;
     struct ledger_tree *tree;
     struct publisher *publisher;
+    struct core_log log;
     struct watch *store_watch;
     struct timer tick, publish;
     struct core_edge edges[CORE_EDGES_MAX];
@@ -109,6 +123,11 @@ void core_publish_later(struct core *c);
 void core_on_checkpoint(struct core *c, str note);
 void core_on_checkpoint_refused(struct core *c, str why);
 void core_publishing_fails(struct core *c); /* the keeper is gone */
+
+/* core_log.c: the published log */
+void core_log_peer(struct core *c, struct chan *chan); /* NULL: it is gone */
+void core_log_message(struct core *c, struct chan *chan, uint16_t type, uint64_t id, str payload);
+void core_log_step(struct core *c); /* after a checkpoint has been stored; cheap */
 
 /* core_people.c: the control socket */
 MUST_USE bool core_people_listen(struct core *c, int fd, struct err *err);

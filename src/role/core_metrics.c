@@ -33,8 +33,7 @@ void core_metrics(struct core *c, struct buf *out)
     gauge(out, "tasks", "Tasks in memory.", map_count(&c->gate.tasks.by_id));
     gauge(out, "calls_in_flight", "Calls released and not settled.", map_count(&c->gate.live));
     gauge(out, "ledger_leaves", "Leaves in the ledger.", store_size(c->gate.store));
-    gauge(out, "ledger_published", "Leaves under the last published checkpoint.",
-          publisher_size(c->publisher));
+    gauge(out, "ledger_published", "Leaves under the last published checkpoint.", c->log.published);
     gauge(out, "store_groups", "Commits so far.", stats.groups);
     gauge(out, "store_transactions", "Transactions committed so far.", stats.txns);
     gauge(out, "store_group_largest", "Transactions in the largest commit.", stats.group_largest);
@@ -43,7 +42,8 @@ void core_metrics(struct core *c, struct buf *out)
 void core_status(void *ctx, struct jw *w)
 {
     struct core *c = ctx;
-    jw_ki64(w, S("ledgerPublished"), (int64_t)publisher_size(c->publisher));
+    jw_ki64(w, S("ledgerPublished"), (int64_t)c->log.published);
+    jw_kstr(w, S("ledgerProblem"), buf_str(&c->log.problem));
     jw_kstr(w, S("policy"), policy_digest(c->gate.policy));
     jw_kbool(w, S("keeper"), c->keeper != NULL);
     jw_kbool(w, S("runner"), c->runner != NULL);

@@ -5,7 +5,6 @@
 #include "role/fetcher_int.h"
 #include "base/hex.h"
 #include "base/log.h"
-#include "crypto/hash.h"
 #include "os/file.h"
 
 #include <fcntl.h>
@@ -322,10 +321,5 @@ int role_fetcher(void)
 {
     static const struct role_ops ops = {ROLE_FETCHER, start,      on_peer,
                                         on_peer_lost, on_message, on_drain};
-    struct err err;
-    if (!crypto_init(&err)) {
-        log_error("cannot start", LOG_ERR(&err));
-        return 1;
-    }
     return role_main(&ops);
 }

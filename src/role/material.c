@@ -177,11 +177,17 @@ bool material_gather(struct arena *a, const struct conf *c, str config_text, str
 
 static int64_t uid_of(const struct role_uids *u, enum role role)
 {
-    const int64_t uids[ROLE_COUNT] = {
-        [ROLE_NONE] = -1,           [ROLE_SUPERVISOR] = -1,        [ROLE_EDGE] = u->edge,
-        [ROLE_CORE] = u->core,      [ROLE_KEEPER] = u->keeper,     [ROLE_RUNNER] = u->runner,
-        [ROLE_PORTAL] = u->portal,  [ROLE_WORKLOAD] = u->workload, [ROLE_FETCHER] = u->fetcher,
-        [ROLE_WITNESS] = u->witness};
+    const int64_t uids[ROLE_COUNT] = {[ROLE_NONE] = -1,
+                                      [ROLE_SUPERVISOR] = -1,
+                                      [ROLE_EDGE] = u->edge,
+                                      [ROLE_CORE] = u->core,
+                                      [ROLE_KEEPER] = u->keeper,
+                                      [ROLE_RUNNER] = u->runner,
+                                      [ROLE_PORTAL] = u->portal,
+                                      [ROLE_WORKLOAD] = u->workload,
+                                      [ROLE_FETCHER] = u->fetcher,
+                                      [ROLE_WITNESS] = u->witness,
+                                      [ROLE_PUBLISHER] = u->publisher};
     return uids[role];
 }
 

@@ -1,7 +1,6 @@
 /* portal: the process that people reach with a browser: sign-in, consent, approvals. It shows and
  * asks; core decides. It keeps no state that matters (door/portal.h). */
 #include "base/log.h"
-#include "crypto/hash.h"
 #include "door/portal.h"
 #include "net/chan.h"
 #include "net/timer.h"
@@ -129,10 +128,5 @@ int role_portal(void)
                                         .on_peer_lost = on_peer_lost,
                                         .on_message = on_message,
                                         .on_drain = on_drain};
-    struct err err;
-    if (!crypto_init(&err)) {
-        log_error("cannot start", LOG_ERR(&err));
-        return 1;
-    }
     return role_main(&ops);
 }

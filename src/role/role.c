@@ -14,6 +14,7 @@
 #include "role/walls.h"
 #include "base/limits.h"
 #include "base/list.h"
+#include "crypto/hash.h"
 #include "net/chan.h"
 #include "net/loop.h"
 
@@ -59,9 +60,9 @@ struct rt {
 static unsigned trust(enum role r)
 {
     static const unsigned char order[ROLE_COUNT] = {
-        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4,   [ROLE_CORE] = 3,
-        [ROLE_RUNNER] = 2,     [ROLE_WORKLOAD] = 1, [ROLE_PORTAL] = 1,
-        [ROLE_FETCHER] = 1,    [ROLE_WITNESS] = 2,  [ROLE_EDGE] = 1};
+        [ROLE_SUPERVISOR] = 5, [ROLE_KEEPER] = 4,   [ROLE_CORE] = 3,    [ROLE_RUNNER] = 2,
+        [ROLE_WORKLOAD] = 1,   [ROLE_PORTAL] = 1,   [ROLE_FETCHER] = 1, [ROLE_WITNESS] = 2,
+        [ROLE_EDGE] = 1,       [ROLE_PUBLISHER] = 1};
     return r < ROLE_COUNT ? order[r] : 0;
 }
 
@@ -358,6 +359,10 @@ int role_main(const struct role_ops *ops)
     signal(SIGHUP, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     rt->sup = (struct peer_link){.rt = rt, .role = ROLE_SUPERVISOR};
+    if (!crypto_init(&err)) {
+        log_error("cannot start", LOG_ERR(&err));
+        return EXIT_BROKEN;
+    }
     if (!sandbox_forbid_io_uring(&err) || !loop_new(&rt->env.loop, &err) ||
         !chan_new(rt->env.loop, SUPERVISOR_FD, &SUPERVISOR_OPS, &rt->sup, &rt->sup.chan, &err)) {
         log_error("cannot start: this is started by `ambit serve` only", LOG_ERR(&err));

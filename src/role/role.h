@@ -56,7 +56,8 @@ struct role_ops {
 
 enum { ROLE_EXIT_CONFIG = 78 };
 
-/* Runs the process until drained; returns its exit status. */
+/* Runs the process until drained; returns its exit status. crypto_init has run before anything of
+ * the role does. */
 int role_main(const struct role_ops *ops);
 /* Packs and queues. A peer that is gone is told by on_peer_lost, so there is no result to check. */
 void role_send(struct chan *chan, enum message_type type, uint64_t id, const void *msg);
@@ -75,6 +76,7 @@ int role_workload(void);
 int role_portal(void);
 int role_fetcher(void);
 int role_witness(void);
+int role_publisher(void);
 /* role/supervisor.c: `ambit serve`. */
 struct supervisor_options {
     const char *config_path;

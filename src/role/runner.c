@@ -122,10 +122,5 @@ int role_runner(void)
 {
     static const struct role_ops ops = {ROLE_RUNNER,  start,      on_peer,
                                         on_peer_lost, on_message, on_drain};
-    struct err err;
-    if (!crypto_init(&err)) {
-        log_error("cannot start", LOG_ERR(&err));
-        return 1;
-    }
     return role_main(&ops);
 }

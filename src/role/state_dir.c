@@ -13,8 +13,8 @@ struct role_uids role_uids_of(const struct conf *c)
 {
     int64_t b = c->uid_base;
     if (geteuid() != 0 || b <= 0)
-        return (struct role_uids){-1, -1, -1, -1, -1, -1, -1, -1, -1};
-    return (struct role_uids){b, b + 1, b + 2, b + 3, b + 4, b + 5, b + 6, b + 7, b + 8};
+        return (struct role_uids){-1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    return (struct role_uids){b, b + 1, b + 2, b + 3, b + 4, b + 5, b + 6, b + 7, b + 8, b + 9};
 }
 
 /* Roles with uids of their own, and agents, reach the sockets by path. */
@@ -119,6 +119,7 @@ bool state_dir_open(struct arena *a, const struct conf *c, const struct role_uid
     if (!open_folder(a, dir, "store", 0700, uids->core, &d.store_fd, err) ||
         !open_folder(a, dir, "keys", 0700, uids->keeper, &d.keys_fd, err) ||
         !open_folder(a, dir, "secrets", 0700, uids->keeper, &d.secrets_fd, err) ||
+        !open_folder(a, dir, "log", 0750, uids->publisher, &d.log_fd, err) ||
         !open_folder(a, dir, "run", 0711, -1, &run_fd, err) ||
         !open_folder(a, dir, "children", 0711, uids->runner, &children_fd, err))
         return false;

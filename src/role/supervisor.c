@@ -36,12 +36,14 @@ enum { BACKOFF_MS_MIN = 100, BACKOFF_MS_MAX = 5000, ALIVE_MS_ENOUGH = 10 * 1000 
 static const struct {
     enum role a, b;
 } LINKS[] = {
-    {ROLE_EDGE, ROLE_CORE},   {ROLE_EDGE, ROLE_KEEPER},   {ROLE_CORE, ROLE_KEEPER},
-    {ROLE_CORE, ROLE_RUNNER}, {ROLE_RUNNER, ROLE_KEEPER}, {ROLE_CORE, ROLE_WORKLOAD},
-    {ROLE_CORE, ROLE_PORTAL}, {ROLE_CORE, ROLE_FETCHER},  {ROLE_CORE, ROLE_WITNESS},
+    {ROLE_EDGE, ROLE_CORE},      {ROLE_EDGE, ROLE_KEEPER},   {ROLE_CORE, ROLE_KEEPER},
+    {ROLE_CORE, ROLE_RUNNER},    {ROLE_RUNNER, ROLE_KEEPER}, {ROLE_CORE, ROLE_WORKLOAD},
+    {ROLE_CORE, ROLE_PORTAL},    {ROLE_CORE, ROLE_FETCHER},  {ROLE_CORE, ROLE_WITNESS},
+    {ROLE_CORE, ROLE_PUBLISHER},
 };
-static const enum role STAGES[] = {ROLE_PORTAL, ROLE_EDGE, ROLE_WORKLOAD, ROLE_FETCHER,
-                                   ROLE_RUNNER, ROLE_CORE, ROLE_WITNESS,  ROLE_KEEPER};
+static const enum role STAGES[] = {ROLE_PORTAL,  ROLE_EDGE,      ROLE_WORKLOAD,
+                                   ROLE_FETCHER, ROLE_RUNNER,    ROLE_CORE,
+                                   ROLE_WITNESS, ROLE_PUBLISHER, ROLE_KEEPER};
 enum { STAGES_N = sizeof STAGES / sizeof STAGES[0] };
 
 static void seat_start(struct seat *s);
@@ -230,7 +232,8 @@ static void hand_over(struct seat *s)
         int fd;
     } folders[] = {{ROLE_CORE, DIRECTORY_STORE, sv->state.store_fd},
                    {ROLE_KEEPER, DIRECTORY_KEYS, sv->state.keys_fd},
-                   {ROLE_KEEPER, DIRECTORY_SECRETS, sv->state.secrets_fd}};
+                   {ROLE_KEEPER, DIRECTORY_SECRETS, sv->state.secrets_fd},
+                   {ROLE_PUBLISHER, DIRECTORY_LOG, sv->state.log_fd}};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         struct msg_directory m = {.kind = (uint8_t)folders[i].kind};
         if (folders[i].role == s->role)
@@ -422,6 +425,7 @@ static bool prepare(struct supervisor *sv, const struct supervisor_options *o, s
     add_seat(sv, ROLE_KEEPER, 0);
     add_seat(sv, ROLE_CORE, 0);
     add_seat(sv, ROLE_RUNNER, 0);
+    add_seat(sv, ROLE_PUBLISHER, 0);
     if (c->workload_socket.n)
         add_seat(sv, ROLE_WORKLOAD, 0);
     if (c->portal.address.n)

@@ -8,7 +8,7 @@
 #include "role/state_dir.h"
 
 /* SEATS_OTHERS: those of which there is one at most. */
-enum { SEATS_MAX = 19, SEATS_OTHERS = 7, SIGNALS_N = 3 };
+enum { SEATS_MAX = 20, SEATS_OTHERS = 8, SIGNALS_N = 3 };
 
 enum seat_state { SEAT_EMPTY = 0, SEAT_STARTING, SEAT_RUNNING, SEAT_WAITING };
 

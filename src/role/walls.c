@@ -76,6 +76,13 @@ static bool plan_keeper(struct plan *p, const struct role_env *env, struct err *
     return true;
 }
 
+static bool plan_publisher(struct plan *p, const struct role_env *env, struct err *err)
+{
+    (void)err;
+    add_directory(p, env, DIRECTORY_LOG);
+    return true;
+}
+
 static bool plan_nothing(struct plan *p, const struct role_env *env, struct err *err)
 {
     (void)p;
@@ -130,6 +137,7 @@ static const struct {
     {ROLE_KEEPER, OS_ROLE_KEEPER, 0, plan_keeper},
     {ROLE_WORKLOAD, OS_ROLE_WORKLOAD, 0, plan_nothing},
     {ROLE_PORTAL, OS_ROLE_PORTAL, 0, plan_nothing},
+    {ROLE_PUBLISHER, OS_ROLE_PUBLISHER, 0, plan_publisher},
     {ROLE_WITNESS, OS_ROLE_WITNESS, UINT64_C(1) << CAP_SYS_PTRACE, plan_witness},
     {ROLE_FETCHER, OS_ROLE_FETCHER, 0, plan_fetcher},
     /* A filter of system calls is inherited too, and programs of others need calls that nobody can

@@ -272,10 +272,5 @@ int role_witness(void)
                                         .on_peer_lost = on_peer_lost,
                                         .on_message = on_message,
                                         .on_drain = on_drain};
-    struct err err;
-    if (!crypto_init(&err)) {
-        log_error("cannot start", LOG_ERR(&err));
-        return 1;
-    }
     return role_main(&ops);
 }

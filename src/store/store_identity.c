@@ -28,15 +28,15 @@ struct revoked_walk {
     void *arg;
 };
 
-static bool on_revoked(void *ctx, sqlite3_stmt *st)
+static bool on_revoked(void *ctx, const struct store_row *from)
 {
     struct revoked_walk *w = ctx;
-    struct store_revoked row = {.kind = store_column(st, 0),
-                                .name = store_column(st, 1),
-                                .at_ms = sqlite3_column_int64(st, 2),
-                                .until_ms = sqlite3_column_int64(st, 3),
-                                .by = store_column(st, 4),
-                                .reason = store_column(st, 5)};
+    struct store_revoked row = {.kind = store_row_str(from, 0),
+                                .name = store_row_str(from, 1),
+                                .at_ms = store_row_i64(from, 2),
+                                .until_ms = store_row_i64(from, 3),
+                                .by = store_row_str(from, 4),
+                                .reason = store_row_str(from, 5)};
     return w->each(w->arg, &row);
 }
 

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,59 +23,37 @@ bool store_dir_open(const char *path, bool create, int *out_fd, struct err *err)
     return true;
 }
 
-static bool take_lock(struct store *s, struct err *err)
-{
-    s->lock_fd = openat(s->file.dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s->lock_fd < 0)
-        return err_system(err, "%s: open the lock file", s->file.shown);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return true;
-    if (errno == EWOULDBLOCK)
-        return err_denied(err, "%s: another gateway uses this store; stop it first", s->file.shown);
-    return err_system(err, "%s: lock", s->file.shown);
-}
-
 static bool open_all(struct store *s, int dir_fd, const struct store_options *opt, struct err *err)
 {
-    if (!store_file_init(&s->file, dir_fd, err) || !take_lock(s, err) ||
-        !store_file_connect(&s->file, true, &s->w.db, err))
+    if (!STORE_SQLITE.open(dir_fd, opt, &s->db, err))
         return false;
-    if (!opt->skip_check && !store_file_check(&s->file, s->w.db, err))
-        return false;
-    if (!store_file_migrate(&s->file, s->w.db, true, err) || !writer_init(s, opt, err))
-        return false;
-    s->view = calloc(1, sizeof *s->view);
-    if (!s->view)
-        abort();
     s->notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (s->notify_fd < 0)
         return err_system(err, "store: eventfd");
-    return view_init(s->view, &s->file, err) && writer_start(s, err);
-}
-
-/* SQLite's count of its memory costs a lock at each allocation, and nobody reads it. */
-static void quiet_sqlite(void)
-{
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    return s->db->backend->view_of(s->db, &s->view, err) && writer_start(s, err);
 }
 
 bool store_open(int dir_fd, const struct store_options *opt, struct store **out, struct err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, quiet_sqlite);
     struct store *s = calloc(1, sizeof *s);
     if (!s)
         abort();
-    s->lock_fd = s->notify_fd = s->file.dir_fd = -1;
+    s->notify_fd = -1;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->wake, NULL);
     txn_queue_init(&s->queue);
     txn_queue_init(&s->finished);
     if (!open_all(s, dir_fd, opt, err)) {
+        /* As after any failure: nothing more is written on the way out. */
+        store_view_close(s->view);
+        s->view = NULL;
+        if (s->db)
+            s->db->backend->close(s->db, true);
+        s->db = NULL;
         store_close(s);
         return false;
     }
-    s->size = s->w.size;
+    s->size = s->db->size;
     *out = s;
     return true;
 }
@@ -89,11 +66,9 @@ void store_close(struct store *s)
         store_flush(s); /* the callbacks may submit again, and those are served too */
         writer_stop(s);
     }
-    if (s->view)
-        view_fini(s->view);
-    free(s->view);
-    writer_fini(s);
-    store_file_fini(&s->file);
+    store_view_close(s->view);
+    if (s->db)
+        s->db->backend->close(s->db, store_failed(s));
     while (s->pool) {
         struct store_txn *t = s->pool;
         s->pool = t->next;
@@ -101,8 +76,6 @@ void store_close(struct store *s)
     }
     if (s->notify_fd >= 0)
         close(s->notify_fd);
-    if (s->lock_fd >= 0)
-        close(s->lock_fd);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->mutex);
     free(s);

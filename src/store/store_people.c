@@ -92,15 +92,15 @@ struct passkey_walk {
     void *arg;
 };
 
-static bool on_passkey(void *ctx, sqlite3_stmt *st)
+static bool on_passkey(void *ctx, const struct store_row *from)
 {
     struct passkey_walk *w = ctx;
-    struct store_passkey row = {.credential = store_column(st, 0),
-                                .person = store_column(st, 1),
-                                .public_key = store_column(st, 2),
-                                .counter = sqlite3_column_int64(st, 3),
-                                .added_ms = sqlite3_column_int64(st, 4),
-                                .used_ms = sqlite3_column_int64(st, 5)};
+    struct store_passkey row = {.credential = store_row_str(from, 0),
+                                .person = store_row_str(from, 1),
+                                .public_key = store_row_str(from, 2),
+                                .counter = store_row_i64(from, 3),
+                                .added_ms = store_row_i64(from, 4),
+                                .used_ms = store_row_i64(from, 5)};
     return w->each(w->arg, &row);
 }
 
@@ -118,17 +118,17 @@ struct session_walk {
     void *arg;
 };
 
-static bool on_session(void *ctx, sqlite3_stmt *st)
+static bool on_session(void *ctx, const struct store_row *from)
 {
     struct session_walk *w = ctx;
-    struct store_session row = {.hash = store_column(st, 0),
-                                .person = store_column(st, 1),
-                                .method = store_column(st, 2),
-                                .amr = store_column(st, 3),
-                                .acr = store_column(st, 4),
-                                .auth_ms = sqlite3_column_int64(st, 5),
-                                .created_ms = sqlite3_column_int64(st, 6),
-                                .used_ms = sqlite3_column_int64(st, 7)};
+    struct store_session row = {.hash = store_row_str(from, 0),
+                                .person = store_row_str(from, 1),
+                                .method = store_row_str(from, 2),
+                                .amr = store_row_str(from, 3),
+                                .acr = store_row_str(from, 4),
+                                .auth_ms = store_row_i64(from, 5),
+                                .created_ms = store_row_i64(from, 6),
+                                .used_ms = store_row_i64(from, 7)};
     return w->each(w->arg, &row);
 }
 
@@ -146,14 +146,14 @@ struct invite_walk {
     void *arg;
 };
 
-static bool on_invite(void *ctx, sqlite3_stmt *st)
+static bool on_invite(void *ctx, const struct store_row *from)
 {
     struct invite_walk *w = ctx;
-    struct store_invite row = {.hash = store_column(st, 0),
-                               .person = store_column(st, 1),
-                               .made_by = store_column(st, 2),
-                               .created_ms = sqlite3_column_int64(st, 3),
-                               .expires_ms = sqlite3_column_int64(st, 4)};
+    struct store_invite row = {.hash = store_row_str(from, 0),
+                               .person = store_row_str(from, 1),
+                               .made_by = store_row_str(from, 2),
+                               .created_ms = store_row_i64(from, 3),
+                               .expires_ms = store_row_i64(from, 4)};
     return w->each(w->arg, &row);
 }
 
@@ -171,18 +171,18 @@ struct evidence_walk {
     void *arg;
 };
 
-static bool on_evidence(void *ctx, sqlite3_stmt *st)
+static bool on_evidence(void *ctx, const struct store_row *from)
 {
     struct evidence_walk *w = ctx;
-    struct store_evidence row = {.id = store_column(st, 0),
-                                 .person = store_column(st, 1),
-                                 .statement = store_column(st, 2),
-                                 .public_key = store_column(st, 3),
-                                 .credential = store_column(st, 4),
-                                 .authn_data = store_column(st, 5),
-                                 .client_data = store_column(st, 6),
-                                 .signature = store_column(st, 7),
-                                 .at_ms = sqlite3_column_int64(st, 8)};
+    struct store_evidence row = {.id = store_row_str(from, 0),
+                                 .person = store_row_str(from, 1),
+                                 .statement = store_row_str(from, 2),
+                                 .public_key = store_row_str(from, 3),
+                                 .credential = store_row_str(from, 4),
+                                 .authn_data = store_row_str(from, 5),
+                                 .client_data = store_row_str(from, 6),
+                                 .signature = store_row_str(from, 7),
+                                 .at_ms = store_row_i64(from, 8)};
     return w->each(w->arg, &row);
 }
 

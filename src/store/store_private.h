@@ -1,54 +1,22 @@
 /* store_private: what the .c files of this folder share, and nobody else sees. */
 #pragma once
 #include "base/buf.h"
+#include "store/backend.h"
 #include "store/read.h"
 #include "store/store.h"
 
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 
 /* ---- the tables (store_sql.c) ---- */
 
-#define STORE_FILE "ambit.db"
-enum {
-    STORE_SCHEMA_VERSION = 11,
-    STORE_APPLICATION_ID = 0x416d6274, /* "Ambt": the file says whose it is */
-};
+enum { STORE_SCHEMA_VERSION = 11 };
 extern const char *const STORE_SQL[STORE_STMTS]; /* by enum store_stmt; NULL for NONE */
 extern const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION]; /* [n] leads from n to n + 1 */
 
 extern const char STORE_PEOPLE_TABLES[];   /* store_people.c */
 extern const char STORE_REVOKE_TABLES[];   /* store_revoke.c */
 extern const char STORE_IDENTITY_TABLES[]; /* store_identity.c */
-
-/* ---- the file (store_file.c) ---- */
-
-/* A SQLite file system that leaves names alone: SQLite's own would resolve /proc/self/fd/N/ambit.db
- * to the real path, whose parents we may not be able to walk. */
-struct store_file {
-    int dir_fd;      /* ours */
-    char name[48];   /* /proc/self/fd/N/ambit.db */
-    char shown[256]; /* for messages: where it was when we opened it */
-    char vfs_name[32];
-    sqlite3_vfs vfs;
-};
-MUST_USE bool store_file_init(struct store_file *f, int dir_fd, struct err *err);
-void store_file_fini(struct store_file *f);
-/* Connects with the settings that every connection has. writer: may write, create and lock. */
-MUST_USE bool store_file_connect(struct store_file *f, bool writer, sqlite3 **out, struct err *err);
-/* Raises what SQLite says; damage comes as ERR_INPUT with what to do. */
-bool store_file_error(const struct store_file *f, sqlite3 *db, const char *doing, struct err *err);
-/* Runs SQL that returns nothing. */
-MUST_USE bool store_file_exec(struct store_file *f, sqlite3 *db, const char *sql, const char *doing,
-                              struct err *err);
-/* The first column of the first row as a number; 0 when there is no row. */
-MUST_USE bool store_file_number(struct store_file *f, sqlite3 *db, const char *sql, int64_t *out,
-                                struct err *err);
-/* That this file is a store of a version we know; writer: also sets it up or brings it up to date.
- */
-MUST_USE bool store_file_migrate(struct store_file *f, sqlite3 *db, bool writer, struct err *err);
-MUST_USE bool store_file_check(struct store_file *f, sqlite3 *db, struct err *err);
 
 /* ---- a transaction in the making (store_txn.c) ---- */
 
@@ -101,27 +69,9 @@ static inline void txn_queue_add(struct txn_queue *q, struct store_txn *t)
     q->last = &t->next;
 }
 
-/* The writer thread's own: nobody else touches it after the thread has started. */
-struct writer {
-    sqlite3 *db;
-    sqlite3_stmt *stmts[STORE_STMTS];
-    sqlite3_stmt *begin, *commit, *rollback, *mark, *unmark, *back;
-    struct store_tree_ops tree;
-    /* The tree as of the last commit, to go back to. */
-    uint64_t size;
-    size_t frontier_n;
-    uint8_t frontier[STORE_FRONTIER_BYTES_MAX];
-    uint64_t leaves_before; /* of this group */
-    bool careful;           /* this pass sets a savepoint for each transaction */
-    size_t wal_pages_max;
-    int wal_pages; /* as of the last commit */
-};
-
 struct store {
-    struct store_file file;
-    int lock_fd;
+    struct store_db *db; /* the writer thread's own once that has started */
     struct store_view *view;
-    struct writer w;
 
     pthread_t thread;
     bool thread_started;
@@ -141,26 +91,6 @@ struct store {
     uint64_t size;
 };
 
-/* Statements and tree made ready; then the thread (store_writer.c). */
-MUST_USE bool writer_init(struct store *s, const struct store_options *opt, struct err *err);
+/* The thread (store_writer.c). */
 MUST_USE bool writer_start(struct store *s, struct err *err);
 void writer_stop(struct store *s); /* drains the queue first */
-void writer_fini(struct store *s);
-
-/* ---- reading (store_read.c) ---- */
-
-struct store_view {
-    struct store_file *file;
-    struct store_file own; /* where it is not the store's */
-    sqlite3 *db;
-};
-MUST_USE bool view_init(struct store_view *v, struct store_file *f, struct err *err);
-void view_fini(struct store_view *v);
-
-/* ---- readings in other files than store_read.c ---- */
-
-/* One row; false ends the walk. */
-typedef bool store_row_fn(void *ctx, sqlite3_stmt *st);
-MUST_USE bool store_walk(struct store_view *v, const char *sql, const struct store_param *params,
-                         size_t n, store_row_fn *row, void *ctx, struct err *err);
-str store_column(sqlite3_stmt *st, int col);

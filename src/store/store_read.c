@@ -1,115 +1,45 @@
-/* The read-only connection. A reading prepares its statement, walks it and finalises it: reads are
- * few (start-up, traces, one a checkpoint), so nothing is cached and readings may nest. */
+/* The readers of tasks, holds and the log, and what all readings are made of. A reading prepares
+ * its statement, walks it and finalises it: reads are few (start-up, traces, one a checkpoint), so
+ * nothing is cached and readings may nest. */
 #include "store/store_private.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-/* ---- connecting ---- */
-
-bool view_init(struct store_view *v, struct store_file *f, struct err *err)
-{
-    v->file = f;
-    return store_file_connect(f, false, &v->db, err);
-}
-
-void view_fini(struct store_view *v)
-{
-    sqlite3_close(v->db);
-    v->db = NULL;
-}
+/* ---- a view ---- */
 
 bool store_open_readonly(const char *dir, struct store_view **out, struct err *err)
 {
-    int fd = -1;
-    if (!store_dir_open(dir, false, &fd, err))
-        return false;
-    if (faccessat(fd, STORE_FILE, R_OK, 0) != 0) {
-        close(fd);
-        return err_system(err, "store: %s/" STORE_FILE, dir);
-    }
-    struct store_view *v = calloc(1, sizeof *v);
-    if (!v)
-        abort();
-    v->own.dir_fd = -1;
-    bool ok = store_file_init(&v->own, fd, err) && view_init(v, &v->own, err) &&
-              store_file_migrate(&v->own, v->db, false, err);
-    close(fd);
-    if (!ok) {
-        store_view_close(v);
-        return false;
-    }
-    *out = v;
-    return true;
+    return STORE_SQLITE.view_beside(dir, out, err);
 }
 
 void store_view_close(struct store_view *v)
 {
-    if (!v)
-        return;
-    view_fini(v);
-    store_file_fini(&v->own);
-    free(v);
+    if (v)
+        v->backend->view_close(v);
 }
 
 bool store_view_begin(struct store_view *v, struct err *err)
 {
-    return store_file_exec(v->file, v->db, "BEGIN; SELECT count(*) FROM meta", "begin to read",
-                           err);
+    return v->backend->view_begin(v, err);
 }
 
 void store_view_end(struct store_view *v)
 {
-    sqlite3_exec(v->db, "COMMIT", NULL, NULL, NULL);
+    v->backend->view_end(v);
 }
 
-/* ---- walking ---- */
-
-/* One row; false ends the walk. */
-typedef bool row_fn(void *ctx, sqlite3_stmt *st);
-
-static void bind_all(sqlite3_stmt *st, const struct store_param *params, size_t n)
+bool store_walk(struct store_view *v, const char *sql, const struct store_param *params, size_t n,
+                store_row_fn *row, void *ctx, struct err *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct store_param *p = &params[i];
-        if (p->kind == STORE_PARAM_I64)
-            sqlite3_bind_int64(st, (int)i + 1, p->number);
-        else if (p->kind == STORE_PARAM_STR)
-            sqlite3_bind_text(st, (int)i + 1, p->bytes.p ? p->bytes.p : "", (int)p->bytes.n,
-                              SQLITE_STATIC);
-        else if (p->kind == STORE_PARAM_BLOB)
-            sqlite3_bind_blob(st, (int)i + 1, p->bytes.p ? p->bytes.p : "", (int)p->bytes.n,
-                              SQLITE_STATIC);
-    }
+    return v->backend->walk(v, sql, params, n, row, ctx, err);
 }
 
-static bool walk(struct store_view *v, const char *sql, const struct store_param *params, size_t n,
-                 row_fn *row, void *ctx, struct err *err)
+str store_row_str(const struct store_row *row, int col)
 {
-    sqlite3_stmt *st = NULL;
-    if (sqlite3_prepare_v2(v->db, sql, -1, &st, NULL) != SQLITE_OK)
-        return store_file_error(v->file, v->db, "read", err);
-    bind_all(st, params, n);
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW)
-        if (!row(ctx, st))
-            break;
-    bool ok = rc == SQLITE_ROW || rc == SQLITE_DONE;
-    if (!ok)
-        store_file_error(v->file, v->db, "read", err);
-    sqlite3_finalize(st);
-    return ok;
+    return row->backend->row_str(row, col);
 }
 
-static str text(sqlite3_stmt *st, int col)
+int64_t store_row_i64(const struct store_row *row, int col)
 {
-    const void *p = sqlite3_column_blob(st, col);
-    return str_of(p, (size_t)sqlite3_column_bytes(st, col));
-}
-
-static int64_t number(sqlite3_stmt *st, int col)
-{
-    return sqlite3_column_int64(st, col);
+    return row->backend->row_i64(row, col);
 }
 
 /* ---- tasks ---- */
@@ -120,27 +50,27 @@ static int64_t number(sqlite3_stmt *st, int col)
     " s.bytes_left, s.rows_left, s.tokens_left, s.money_left, t.opened_by"                         \
     " FROM task t JOIN task_state s ON s.id = t.id "
 
-static struct store_task task_of(sqlite3_stmt *st)
+static struct store_task task_of(const struct store_row *from)
 {
-    return (struct store_task){.id = text(st, 0),
-                               .parent = text(st, 1),
-                               .owner = text(st, 2),
-                               .agent = text(st, 3),
-                               .purpose = text(st, 4),
-                               .grants = text(st, 5),
-                               .state = text(st, 6),
-                               .opened_ms = number(st, 7),
-                               .deadline_ms = number(st, 8),
-                               .calls_left = number(st, 9),
-                               .children = number(st, 10),
-                               .closed_ms = number(st, 11),
-                               .reason = text(st, 12),
-                               .until_ms = number(st, 13),
-                               .left = {.bytes = number(st, 14),
-                                        .rows = number(st, 15),
-                                        .tokens = number(st, 16),
-                                        .money = number(st, 17)},
-                               .opened_by = text(st, 18)};
+    return (struct store_task){.id = store_row_str(from, 0),
+                               .parent = store_row_str(from, 1),
+                               .owner = store_row_str(from, 2),
+                               .agent = store_row_str(from, 3),
+                               .purpose = store_row_str(from, 4),
+                               .grants = store_row_str(from, 5),
+                               .state = store_row_str(from, 6),
+                               .opened_ms = store_row_i64(from, 7),
+                               .deadline_ms = store_row_i64(from, 8),
+                               .calls_left = store_row_i64(from, 9),
+                               .children = store_row_i64(from, 10),
+                               .closed_ms = store_row_i64(from, 11),
+                               .reason = store_row_str(from, 12),
+                               .until_ms = store_row_i64(from, 13),
+                               .left = {.bytes = store_row_i64(from, 14),
+                                        .rows = store_row_i64(from, 15),
+                                        .tokens = store_row_i64(from, 16),
+                                        .money = store_row_i64(from, 17)},
+                               .opened_by = store_row_str(from, 18)};
 }
 
 struct task_walk {
@@ -148,20 +78,21 @@ struct task_walk {
     void *arg;
 };
 
-static bool on_task(void *ctx, sqlite3_stmt *st)
+static bool on_task(void *ctx, const struct store_row *from)
 {
     struct task_walk *w = ctx;
-    struct store_task row = task_of(st);
+    struct store_task row = task_of(from);
     return w->each(w->arg, &row);
 }
 
 bool store_read_tasks_open(struct store_view *v, store_task_fn *each, void *arg, struct err *err)
 {
     struct task_walk w = {each, arg};
-    return walk(v,
-                TASK_COLUMNS "WHERE s.state IN ('active', 'suspended', 'granted', 'requested')"
-                             " ORDER BY t.opened_ms, t.rowid",
-                NULL, 0, on_task, &w, err);
+    return store_walk(v,
+                      TASK_COLUMNS
+                      "WHERE s.state IN ('active', 'suspended', 'granted', 'requested')"
+                      " ORDER BY t.opened_ms, t.rowid",
+                      NULL, 0, on_task, &w, err);
 }
 
 bool store_read_tasks_recent(struct store_view *v, size_t limit, store_task_fn *each, void *arg,
@@ -169,7 +100,7 @@ bool store_read_tasks_recent(struct store_view *v, size_t limit, store_task_fn *
 {
     struct task_walk w = {each, arg};
     struct store_param p[] = {STORE_I64((int64_t)limit)};
-    return walk(v, TASK_COLUMNS "ORDER BY t.rowid DESC LIMIT ?1", p, 1, on_task, &w, err);
+    return store_walk(v, TASK_COLUMNS "ORDER BY t.rowid DESC LIMIT ?1", p, 1, on_task, &w, err);
 }
 
 bool store_read_children(struct store_view *v, str parent, store_task_fn *each, void *arg,
@@ -177,8 +108,8 @@ bool store_read_children(struct store_view *v, str parent, store_task_fn *each, 
 {
     struct task_walk w = {each, arg};
     struct store_param p[] = {STORE_STR(parent)};
-    return walk(v, TASK_COLUMNS "WHERE t.parent = ?1 ORDER BY t.opened_ms, t.rowid", p, 1, on_task,
-                &w, err);
+    return store_walk(v, TASK_COLUMNS "WHERE t.parent = ?1 ORDER BY t.opened_ms, t.rowid", p, 1,
+                      on_task, &w, err);
 }
 
 /* For the readings of one row: where its copy goes. */
@@ -203,11 +134,11 @@ static bool found(const struct one *o, const char *what, str id, struct err *err
     return o->found || err_notfound(err, "no %s %.*s", what, STR(str_take(id, 64)));
 }
 
-static bool on_one_task(void *ctx, sqlite3_stmt *st)
+static bool on_one_task(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
     struct store_task *r = o->out;
-    *r = task_of(st);
+    *r = task_of(from);
     COPY_ALL(o->a, &r->id, &r->parent, &r->owner, &r->agent, &r->purpose, &r->grants, &r->state,
              &r->reason, &r->opened_by);
     o->found = true;
@@ -219,7 +150,7 @@ bool store_read_task(struct store_view *v, struct arena *a, str id, struct store
 {
     struct one o = {a, out, false};
     struct store_param p[] = {STORE_STR(id)};
-    return walk(v, TASK_COLUMNS "WHERE t.id = ?1", p, 1, on_one_task, &o, err) &&
+    return store_walk(v, TASK_COLUMNS "WHERE t.id = ?1", p, 1, on_one_task, &o, err) &&
            found(&o, "task", id, err);
 }
 
@@ -229,23 +160,23 @@ bool store_read_task(struct store_view *v, struct arena *a, str id, struct store
     "SELECT id, task, call, binding, tool, digest, args, effect, state, created_ms, expires_ms,"   \
     " approver, decided_ms, policies, approvers FROM hold "
 
-static struct store_hold hold_of(sqlite3_stmt *st)
+static struct store_hold hold_of(const struct store_row *from)
 {
-    return (struct store_hold){.id = text(st, 0),
-                               .task = text(st, 1),
-                               .call = text(st, 2),
-                               .binding = text(st, 3),
-                               .tool = text(st, 4),
-                               .digest = text(st, 5),
-                               .args = text(st, 6),
-                               .effect = text(st, 7),
-                               .state = text(st, 8),
-                               .created_ms = number(st, 9),
-                               .expires_ms = number(st, 10),
-                               .approver = text(st, 11),
-                               .decided_ms = number(st, 12),
-                               .policies = text(st, 13),
-                               .approvers = text(st, 14)};
+    return (struct store_hold){.id = store_row_str(from, 0),
+                               .task = store_row_str(from, 1),
+                               .call = store_row_str(from, 2),
+                               .binding = store_row_str(from, 3),
+                               .tool = store_row_str(from, 4),
+                               .digest = store_row_str(from, 5),
+                               .args = store_row_str(from, 6),
+                               .effect = store_row_str(from, 7),
+                               .state = store_row_str(from, 8),
+                               .created_ms = store_row_i64(from, 9),
+                               .expires_ms = store_row_i64(from, 10),
+                               .approver = store_row_str(from, 11),
+                               .decided_ms = store_row_i64(from, 12),
+                               .policies = store_row_str(from, 13),
+                               .approvers = store_row_str(from, 14)};
 }
 
 struct hold_walk {
@@ -253,25 +184,26 @@ struct hold_walk {
     void *arg;
 };
 
-static bool on_hold(void *ctx, sqlite3_stmt *st)
+static bool on_hold(void *ctx, const struct store_row *from)
 {
     struct hold_walk *w = ctx;
-    struct store_hold row = hold_of(st);
+    struct store_hold row = hold_of(from);
     return w->each(w->arg, &row);
 }
 
 bool store_read_holds_live(struct store_view *v, store_hold_fn *each, void *arg, struct err *err)
 {
     struct hold_walk w = {each, arg};
-    return walk(v, HOLD_COLUMNS "WHERE state IN ('pending', 'approved') ORDER BY created_ms, rowid",
-                NULL, 0, on_hold, &w, err);
+    return store_walk(
+        v, HOLD_COLUMNS "WHERE state IN ('pending', 'approved') ORDER BY created_ms, rowid", NULL,
+        0, on_hold, &w, err);
 }
 
-static bool on_one_hold(void *ctx, sqlite3_stmt *st)
+static bool on_one_hold(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
     struct store_hold *r = o->out;
-    *r = hold_of(st);
+    *r = hold_of(from);
     COPY_ALL(o->a, &r->id, &r->task, &r->call, &r->binding, &r->tool, &r->digest, &r->args,
              &r->effect, &r->state, &r->approver, &r->policies, &r->approvers);
     o->found = true;
@@ -283,7 +215,7 @@ bool store_read_hold(struct store_view *v, struct arena *a, str id, struct store
 {
     struct one o = {a, out, false};
     struct store_param p[] = {STORE_STR(id)};
-    return walk(v, HOLD_COLUMNS "WHERE id = ?1", p, 1, on_one_hold, &o, err) &&
+    return store_walk(v, HOLD_COLUMNS "WHERE id = ?1", p, 1, on_one_hold, &o, err) &&
            found(&o, "hold", id, err);
 }
 
@@ -294,25 +226,25 @@ struct pin_walk {
     void *arg;
 };
 
-static bool on_pin(void *ctx, sqlite3_stmt *st)
+static bool on_pin(void *ctx, const struct store_row *from)
 {
     struct pin_walk *w = ctx;
-    struct store_pin row = {.binding = text(st, 0),
-                            .tool = text(st, 1),
-                            .digest = text(st, 2),
-                            .definition = text(st, 3),
-                            .state = text(st, 4),
-                            .seen_ms = number(st, 5)};
+    struct store_pin row = {.binding = store_row_str(from, 0),
+                            .tool = store_row_str(from, 1),
+                            .digest = store_row_str(from, 2),
+                            .definition = store_row_str(from, 3),
+                            .state = store_row_str(from, 4),
+                            .seen_ms = store_row_i64(from, 5)};
     return w->each(w->arg, &row);
 }
 
 bool store_read_pins(struct store_view *v, store_pin_fn *each, void *arg, struct err *err)
 {
     struct pin_walk w = {each, arg};
-    return walk(v,
-                "SELECT binding, tool, digest, definition, state, seen_ms FROM pin"
-                " ORDER BY binding, tool",
-                NULL, 0, on_pin, &w, err);
+    return store_walk(v,
+                      "SELECT binding, tool, digest, definition, state, seen_ms FROM pin"
+                      " ORDER BY binding, tool",
+                      NULL, 0, on_pin, &w, err);
 }
 
 struct operator_walk {
@@ -320,21 +252,21 @@ struct operator_walk {
     void *arg;
 };
 
-static bool on_operator(void *ctx, sqlite3_stmt *st)
+static bool on_operator(void *ctx, const struct store_row *from)
 {
     struct operator_walk *w = ctx;
-    struct store_operator row = {.name = text(st, 0),
-                                 .public_key = text(st, 1),
-                                 .added_ms = number(st, 2),
-                                 .added_by = text(st, 3)};
+    struct store_operator row = {.name = store_row_str(from, 0),
+                                 .public_key = store_row_str(from, 1),
+                                 .added_ms = store_row_i64(from, 2),
+                                 .added_by = store_row_str(from, 3)};
     return w->each(w->arg, &row);
 }
 
 bool store_read_operators(struct store_view *v, store_operator_fn *each, void *arg, struct err *err)
 {
     struct operator_walk w = {each, arg};
-    return walk(v, "SELECT name, public_key, added_ms, added_by FROM operator ORDER BY name", NULL,
-                0, on_operator, &w, err);
+    return store_walk(v, "SELECT name, public_key, added_ms, added_by FROM operator ORDER BY name",
+                      NULL, 0, on_operator, &w, err);
 }
 
 struct agent_walk {
@@ -342,22 +274,22 @@ struct agent_walk {
     void *arg;
 };
 
-static bool on_agent(void *ctx, sqlite3_stmt *st)
+static bool on_agent(void *ctx, const struct store_row *from)
 {
     struct agent_walk *w = ctx;
-    struct store_agent row = {.name = text(st, 0),
-                              .state = text(st, 1),
-                              .by = text(st, 2),
-                              .reason = text(st, 3),
-                              .at_ms = number(st, 4)};
+    struct store_agent row = {.name = store_row_str(from, 0),
+                              .state = store_row_str(from, 1),
+                              .by = store_row_str(from, 2),
+                              .reason = store_row_str(from, 3),
+                              .at_ms = store_row_i64(from, 4)};
     return w->each(w->arg, &row);
 }
 
 bool store_read_agents(struct store_view *v, store_agent_fn *each, void *arg, struct err *err)
 {
     struct agent_walk w = {each, arg};
-    return walk(v, "SELECT name, state, changed_by, reason, at_ms FROM agent ORDER BY name", NULL,
-                0, on_agent, &w, err);
+    return store_walk(v, "SELECT name, state, changed_by, reason, at_ms FROM agent ORDER BY name",
+                      NULL, 0, on_agent, &w, err);
 }
 
 struct open_call_walk {
@@ -365,11 +297,12 @@ struct open_call_walk {
     void *arg;
 };
 
-static bool on_open_call(void *ctx, sqlite3_stmt *st)
+static bool on_open_call(void *ctx, const struct store_row *from)
 {
     struct open_call_walk *w = ctx;
-    struct store_open_call row = {
-        .id = text(st, 0), .task = text(st, 1), .high = number(st, 2) != 0};
+    struct store_open_call row = {.id = store_row_str(from, 0),
+                                  .task = store_row_str(from, 1),
+                                  .high = store_row_i64(from, 2) != 0};
     return w->each(w->arg, &row);
 }
 
@@ -377,15 +310,16 @@ bool store_read_open_calls(struct store_view *v, store_open_call_fn *each, void 
                            struct err *err)
 {
     struct open_call_walk w = {each, arg};
-    return walk(v, "SELECT id, task, high FROM open_call ORDER BY id", NULL, 0, on_open_call, &w,
-                err);
+    return store_walk(v, "SELECT id, task, high FROM open_call ORDER BY id", NULL, 0, on_open_call,
+                      &w, err);
 }
 
-static bool on_payload(void *ctx, sqlite3_stmt *st)
+static bool on_payload(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
     struct store_payload *r = o->out;
-    *r = (struct store_payload){text(st, 0), text(st, 1), text(st, 2)};
+    *r = (struct store_payload){store_row_str(from, 0), store_row_str(from, 1),
+                                store_row_str(from, 2)};
     COPY_ALL(o->a, &r->call, &r->salt, &r->args);
     o->found = true;
     return false;
@@ -396,8 +330,8 @@ bool store_read_payload(struct store_view *v, struct arena *a, str call, struct 
 {
     struct one o = {a, out, false};
     struct store_param p[] = {STORE_STR(call)};
-    return walk(v, "SELECT call, salt, args FROM payload WHERE call = ?1", p, 1, on_payload, &o,
-                err) &&
+    return store_walk(v, "SELECT call, salt, args FROM payload WHERE call = ?1", p, 1, on_payload,
+                      &o, err) &&
            found(&o, "payload of call", call, err);
 }
 
@@ -408,14 +342,14 @@ struct leaf_walk {
     void *arg;
 };
 
-static bool on_leaf(void *ctx, sqlite3_stmt *st)
+static bool on_leaf(void *ctx, const struct store_row *from)
 {
     struct leaf_walk *w = ctx;
-    struct store_leaf_row row = {.index = (uint64_t)number(st, 0),
-                                 .hash = text(st, 1),
-                                 .body = text(st, 2),
-                                 .call = text(st, 3),
-                                 .task = text(st, 4)};
+    struct store_leaf_row row = {.index = (uint64_t)store_row_i64(from, 0),
+                                 .hash = store_row_str(from, 1),
+                                 .body = store_row_str(from, 2),
+                                 .call = store_row_str(from, 3),
+                                 .task = store_row_str(from, 4)};
     return w->each(w->arg, &row);
 }
 
@@ -431,7 +365,7 @@ bool store_read_leaves(struct store_view *v, const struct store_leaf_query *q, s
     struct store_param p[] = {STORE_STR(q->call.n ? q->call : q->task), STORE_I64((int64_t)q->from),
                               STORE_I64(q->to ? (int64_t)q->to : INT64_MAX),
                               STORE_I64(q->limit ? (int64_t)q->limit : -1)};
-    return walk(v, sql, p, 4, on_leaf, &w, err);
+    return store_walk(v, sql, p, 4, on_leaf, &w, err);
 }
 
 struct checkpoint_walk {
@@ -439,16 +373,18 @@ struct checkpoint_walk {
     void *arg;
 };
 
-static struct store_checkpoint checkpoint_of(sqlite3_stmt *st)
+static struct store_checkpoint checkpoint_of(const struct store_row *from)
 {
-    return (struct store_checkpoint){
-        .size = number(st, 0), .root = text(st, 1), .note = text(st, 2), .at_ms = number(st, 3)};
+    return (struct store_checkpoint){.size = store_row_i64(from, 0),
+                                     .root = store_row_str(from, 1),
+                                     .note = store_row_str(from, 2),
+                                     .at_ms = store_row_i64(from, 3)};
 }
 
-static bool on_checkpoint(void *ctx, sqlite3_stmt *st)
+static bool on_checkpoint(void *ctx, const struct store_row *from)
 {
     struct checkpoint_walk *w = ctx;
-    struct store_checkpoint row = checkpoint_of(st);
+    struct store_checkpoint row = checkpoint_of(from);
     return w->each(w->arg, &row);
 }
 
@@ -456,15 +392,15 @@ bool store_read_checkpoints(struct store_view *v, store_checkpoint_fn *each, voi
                             struct err *err)
 {
     struct checkpoint_walk w = {each, arg};
-    return walk(v, "SELECT size, root, note, at_ms FROM checkpoint ORDER BY size", NULL, 0,
-                on_checkpoint, &w, err);
+    return store_walk(v, "SELECT size, root, note, at_ms FROM checkpoint ORDER BY size", NULL, 0,
+                      on_checkpoint, &w, err);
 }
 
-static bool on_one_checkpoint(void *ctx, sqlite3_stmt *st)
+static bool on_one_checkpoint(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
     struct store_checkpoint *r = o->out;
-    *r = checkpoint_of(st);
+    *r = checkpoint_of(from);
     COPY_ALL(o->a, &r->root, &r->note);
     o->found = true;
     return false;
@@ -474,8 +410,9 @@ bool store_read_checkpoint_last(struct store_view *v, struct arena *a, struct st
                                 struct err *err)
 {
     struct one o = {a, out, false};
-    return walk(v, "SELECT size, root, note, at_ms FROM checkpoint ORDER BY size DESC LIMIT 1",
-                NULL, 0, on_one_checkpoint, &o, err) &&
+    return store_walk(v,
+                      "SELECT size, root, note, at_ms FROM checkpoint ORDER BY size DESC LIMIT 1",
+                      NULL, 0, on_one_checkpoint, &o, err) &&
            found(&o, "checkpoint", S("yet"), err);
 }
 
@@ -484,11 +421,11 @@ struct tree_row {
     str frontier;
 };
 
-static bool on_tree(void *ctx, sqlite3_stmt *st)
+static bool on_tree(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
     struct tree_row *r = o->out;
-    *r = (struct tree_row){(uint64_t)number(st, 0), str_dup(o->a, text(st, 1))};
+    *r = (struct tree_row){(uint64_t)store_row_i64(from, 0), str_dup(o->a, store_row_str(from, 1))};
     return false;
 }
 
@@ -497,17 +434,17 @@ bool store_read_tree(struct store_view *v, struct arena *a, uint64_t *out_size, 
 {
     struct tree_row r = {0};
     struct one o = {a, &r, false};
-    if (!walk(v, "SELECT size, frontier FROM tree", NULL, 0, on_tree, &o, err))
+    if (!store_walk(v, "SELECT size, frontier FROM tree", NULL, 0, on_tree, &o, err))
         return false;
     *out_size = r.size;
     *out_frontier = r.frontier;
     return true;
 }
 
-static bool on_value(void *ctx, sqlite3_stmt *st)
+static bool on_value(void *ctx, const struct store_row *from)
 {
     struct one *o = ctx;
-    *(str *)o->out = str_dup(o->a, text(st, 0));
+    *(str *)o->out = str_dup(o->a, store_row_str(from, 0));
     o->found = true;
     return false;
 }
@@ -516,19 +453,6 @@ bool store_read_meta(struct store_view *v, struct arena *a, str name, str *out, 
 {
     struct one o = {a, out, false};
     struct store_param p[] = {STORE_STR(name)};
-    return walk(v, "SELECT value FROM meta WHERE name = ?1", p, 1, on_value, &o, err) &&
+    return store_walk(v, "SELECT value FROM meta WHERE name = ?1", p, 1, on_value, &o, err) &&
            found(&o, "value named", name, err);
-}
-
-/* ---- for readings in other files ---- */
-
-bool store_walk(struct store_view *v, const char *sql, const struct store_param *params, size_t n,
-                store_row_fn *row, void *ctx, struct err *err)
-{
-    return walk(v, sql, params, n, row, ctx, err);
-}
-
-str store_column(sqlite3_stmt *st, int col)
-{
-    return text(st, col);
 }

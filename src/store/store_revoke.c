@@ -65,16 +65,16 @@ struct lease_walk {
     void *arg;
 };
 
-static bool on_lease(void *ctx, sqlite3_stmt *st)
+static bool on_lease(void *ctx, const struct store_row *from)
 {
     struct lease_walk *w = ctx;
-    struct store_lease row = {.task = store_column(st, 0),
-                              .binding = store_column(st, 1),
-                              .holder = store_column(st, 2),
-                              .state = store_column(st, 3),
-                              .opened_ms = sqlite3_column_int64(st, 4),
-                              .changed_ms = sqlite3_column_int64(st, 5),
-                              .why = store_column(st, 6)};
+    struct store_lease row = {.task = store_row_str(from, 0),
+                              .binding = store_row_str(from, 1),
+                              .holder = store_row_str(from, 2),
+                              .state = store_row_str(from, 3),
+                              .opened_ms = store_row_i64(from, 4),
+                              .changed_ms = store_row_i64(from, 5),
+                              .why = store_row_str(from, 6)};
     return w->each(w->arg, &row);
 }
 
@@ -95,17 +95,17 @@ bool store_read_leases(struct store_view *v, str task, store_lease_fn *each, voi
     "SELECT r.id, r.kind, r.name, r.closes, r.by, r.reason, r.opened_ms, r.state, r.body"          \
     " FROM receipt r "
 
-static struct store_receipt receipt_of(sqlite3_stmt *st)
+static struct store_receipt receipt_of(const struct store_row *from)
 {
-    return (struct store_receipt){.id = store_column(st, 0),
-                                  .kind = store_column(st, 1),
-                                  .name = store_column(st, 2),
-                                  .closes = store_column(st, 3),
-                                  .by = store_column(st, 4),
-                                  .reason = store_column(st, 5),
-                                  .opened_ms = sqlite3_column_int64(st, 6),
-                                  .state = store_column(st, 7),
-                                  .body = store_column(st, 8)};
+    return (struct store_receipt){.id = store_row_str(from, 0),
+                                  .kind = store_row_str(from, 1),
+                                  .name = store_row_str(from, 2),
+                                  .closes = store_row_str(from, 3),
+                                  .by = store_row_str(from, 4),
+                                  .reason = store_row_str(from, 5),
+                                  .opened_ms = store_row_i64(from, 6),
+                                  .state = store_row_str(from, 7),
+                                  .body = store_row_str(from, 8)};
 }
 
 struct receipt_walk {
@@ -113,10 +113,10 @@ struct receipt_walk {
     void *arg;
 };
 
-static bool on_receipt(void *ctx, sqlite3_stmt *st)
+static bool on_receipt(void *ctx, const struct store_row *from)
 {
     struct receipt_walk *w = ctx;
-    struct store_receipt row = receipt_of(st);
+    struct store_receipt row = receipt_of(from);
     return w->each(w->arg, &row);
 }
 
@@ -134,11 +134,11 @@ struct one_receipt {
     bool found;
 };
 
-static bool on_one_receipt(void *ctx, sqlite3_stmt *st)
+static bool on_one_receipt(void *ctx, const struct store_row *from)
 {
     struct one_receipt *o = ctx;
     struct store_receipt *r = o->out;
-    *r = receipt_of(st);
+    *r = receipt_of(from);
     str *const all[] = {&r->id, &r->kind,   &r->name,  &r->closes,
                         &r->by, &r->reason, &r->state, &r->body};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -171,10 +171,10 @@ struct id_walk {
     void *arg;
 };
 
-static bool on_id(void *ctx, sqlite3_stmt *st)
+static bool on_id(void *ctx, const struct store_row *from)
 {
     struct id_walk *w = ctx;
-    return w->each(w->arg, store_column(st, 0));
+    return w->each(w->arg, store_row_str(from, 0));
 }
 
 bool store_read_receipt_tasks(struct store_view *v, str receipt, store_id_fn *each, void *arg,

@@ -6,7 +6,7 @@
  *   task / task_state   what never changes apart from what every call changes, so that a debit
  * rewrites a row of 60 bytes and not the task's grants. leaf                the log; idx has no
  * gaps. call and task are only ways to find a leaf. payload             apart from leaf, so that it
- * can be erased; secure_delete (on in store_file.c) wipes it. tree                one row, in the
+ * can be erased; secure_delete (on in sqlite_file.c) wipes it. tree                one row, in the
  * same transaction as the leaves it covers. STRICT everywhere: a value of a wrong type is refused,
  * not stored. */
 static const char V1[] =
@@ -110,17 +110,19 @@ const char *const STORE_SQL[STORE_STMTS] = {
                          " WHERE id = ?1 AND state IN ('active', 'suspended', 'granted',"
                          " 'requested')",
     [STORE_TASK_DEBIT] = "UPDATE task_state SET calls_left = calls_left - 1, money_left ="
-                         " iif(money_left = 9223372036854775807, money_left, money_left - ?3)"
+                         " CASE money_left WHEN 9223372036854775807 THEN money_left"
+                         " ELSE money_left - ?3 END"
                          " WHERE id = ?1 AND state = 'active' AND deadline_ms > ?2"
                          " AND calls_left > 0 AND bytes_left > 0 AND rows_left > 0"
                          " AND tokens_left > 0 AND money_left >= ?3",
-    [STORE_TASK_ANSWER] = "UPDATE task_state SET"
-                          " bytes_left = iif(bytes_left = 9223372036854775807, bytes_left,"
-                          " bytes_left - ?2),"
-                          " rows_left = iif(rows_left = 9223372036854775807, rows_left,"
-                          " rows_left - ?3),"
-                          " tokens_left = iif(tokens_left = 9223372036854775807, tokens_left,"
-                          " tokens_left - ?4) WHERE id = ?1",
+    [STORE_TASK_ANSWER] =
+        "UPDATE task_state SET"
+        " bytes_left = CASE bytes_left WHEN 9223372036854775807 THEN bytes_left"
+        " ELSE bytes_left - ?2 END,"
+        " rows_left = CASE rows_left WHEN 9223372036854775807 THEN rows_left"
+        " ELSE rows_left - ?3 END,"
+        " tokens_left = CASE tokens_left WHEN 9223372036854775807 THEN tokens_left"
+        " ELSE tokens_left - ?4 END WHERE id = ?1",
     [STORE_TASK_SUSPEND] = "UPDATE task_state SET state = 'suspended', reason = ?2"
                            " WHERE id = ?1 AND state = 'active'",
     [STORE_TASK_RESUME] = "UPDATE task_state SET state = 'active', reason = NULL"

@@ -1,188 +1,8 @@
-#include "base/clock.h"
+/* What a transaction does, and what is read back: the same for every backend. */
 #include "base/buf.h"
-#include "store/read.h"
-#include "store/store.h"
-
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-/* A tree in name only: the "hash" is the index and the first bytes, the frontier a running sum. */
-struct toy_tree {
-    uint64_t size, sum;
-};
-
-static bool toy_restore(void *ctx, uint64_t size, str frontier, struct err *err)
-{
-    struct toy_tree *t = ctx;
-    t->size = size;
-    t->sum = 0;
-    if (size == 0)
-        return true;
-    if (frontier.n != sizeof t->sum)
-        return err_input(err, "toy frontier of %zu bytes", frontier.n);
-    memcpy(&t->sum, frontier.p, sizeof t->sum);
-    return true;
-}
-
-static void toy_append(void *ctx, str body, uint64_t *out_index, uint8_t out[STORE_HASH_BYTES])
-{
-    struct toy_tree *t = ctx;
-    memset(out, 0, STORE_HASH_BYTES);
-    memcpy(out, &t->size, sizeof t->size);
-    memcpy(out + 8, body.p, body.n < 24 ? body.n : 24);
-    for (size_t i = 0; i < body.n; i++)
-        t->sum = t->sum * 31 + (uint8_t)body.p[i];
-    *out_index = t->size++;
-}
-
-static size_t toy_save(void *ctx, uint64_t *out_size, uint8_t out[STORE_FRONTIER_BYTES_MAX])
-{
-    struct toy_tree *t = ctx;
-    *out_size = t->size;
-    memcpy(out, &t->sum, sizeof t->sum);
-    return sizeof t->sum;
-}
-
-struct fix {
-    char dir[80];
-    int fd;
-    struct toy_tree tree;
-    struct store_options opt;
-    struct store *s;
-    struct err err;
-};
-
-static void fix_open(struct fix *f)
-{
-    f->opt.tree = (struct store_tree_ops){&f->tree, toy_restore, toy_append, toy_save};
-    if (!store_open(f->fd, &f->opt, &f->s, &f->err))
-        fail_msg("%s", f->err.text);
-}
-
-static void fix_close(struct fix *f)
-{
-    store_close(f->s);
-    f->s = NULL;
-}
-
-static int set_up(void **state)
-{
-    struct fix *f = calloc(1, sizeof *f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/ambit-store-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    assert_true(store_dir_open(f->dir, true, &f->fd, &f->err));
-    fix_open(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fix *f = *state;
-    store_close(f->s);
-    DIR *d = opendir(f->dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        unlinkat(dirfd(d), e->d_name, 0);
-    closedir(d);
-    rmdir(f->dir);
-    close(f->fd);
-    free(f);
-    return 0;
-}
-
-struct got {
-    unsigned done, committed, guarded, failed;
-    struct store_result last;
-    char why[400];
-};
-
-static void on_done(void *arg, const struct store_result *r)
-{
-    struct got *g = arg;
-    g->done++;
-    g->committed += r->outcome == STORE_COMMITTED;
-    g->guarded += r->outcome == STORE_GUARDED;
-    g->failed += r->outcome == STORE_FAILED;
-    g->last = *r;
-    if (r->err)
-        snprintf(g->why, sizeof g->why, "%s", r->err->text);
-}
-
-static void submit(struct fix *f, struct store_txn *t, struct got *g)
-{
-    if (!store_submit(f->s, t, on_done, g, &f->err))
-        fail_msg("%s", f->err.text);
-}
-
-/* Submits and waits for all. */
-static struct store_result run(struct fix *f, struct store_txn *t)
-{
-    struct got g = {0};
-    submit(f, t, &g);
-    store_flush(f->s);
-    assert_int_equal(g.done, 1);
-    return g.last;
-}
-
-static struct store_txn *txn(struct fix *f)
-{
-    return store_txn_new(f->s);
-}
-
-static void add_task(struct fix *f, const char *id, const char *parent, int64_t calls)
-{
-    struct store_task row = {.id = str_z(id),
-                             .parent = str_z(parent),
-                             .owner = S("anna"),
-                             .agent = S("spiffe://x/agent/a"),
-                             .purpose = S("tidy up"),
-                             .grants = S("[]"),
-                             .opened_ms = 1000,
-                             .deadline_ms = 9000,
-                             .calls_left = calls};
-    struct store_txn *t = txn(f);
-    store_task_insert(t, &row);
-    store_leaf(t, S("{\"type\":\"task_open\"}"), (str){0}, row.id);
-    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
-}
-
-static int64_t calls_left(struct fix *f, const char *id)
-{
-    ARENA_SCOPE struct arena a = {0};
-    struct store_task row = {0};
-    if (!store_read_task(store_view(f->s), &a, str_z(id), &row, &f->err))
-        fail_msg("%s", f->err.text);
-    return row.calls_left;
-}
-
-static bool count_leaf(void *arg, const struct store_leaf_row *row)
-{
-    uint64_t *next = arg;
-    assert_int_equal(row->index, *next);
-    ++*next;
-    return true;
-}
-
-static uint64_t leaves(struct fix *f)
-{
-    uint64_t n = 0;
-    assert_true(store_read_leaves(store_view(f->s), &(struct store_leaf_query){0}, count_leaf, &n,
-                                  &f->err));
-    return n;
-}
-
-/* ---- what a transaction does ---- */
+#include "store/row.h"
+#include "store/store_fix.h"
+#include "store/store_private.h"
 
 static void test_commit_and_reopen(void **state)
 {
@@ -366,6 +186,82 @@ static bool count_hold(void *arg, const struct store_hold *row)
     return true;
 }
 
+static void test_hold_is_used_once(void **state)
+{
+    struct fix *f = *state;
+    add_task(f, "t1", "", 5);
+    for (int i = 1; i <= 3; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "h%d", i);
+        struct store_hold h = a_hold(id);
+        struct store_txn *t = txn(f);
+        store_hold_insert(t, &h);
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    }
+    assert_int_equal(consume(f, S("t1"), S("dig"), 100), STORE_GUARDED); /* still pending */
+    assert_int_equal(decide(f, "h1", S("approved"), 5000), STORE_GUARDED);
+    assert_int_equal(decide(f, "h1", S("approved"), 100), STORE_COMMITTED);
+    assert_int_equal(decide(f, "h1", S("denied"), 100), STORE_GUARDED);
+    assert_int_equal(consume(f, S("t1"), S("other"), 100), STORE_GUARDED);
+    assert_int_equal(consume(f, S("t2"), S("dig"), 100), STORE_GUARDED);
+    assert_int_equal(consume(f, S("t1"), S("dig"), 5000), STORE_GUARDED);
+    assert_int_equal(consume(f, S("t1"), S("dig"), 4999), STORE_COMMITTED);
+    assert_int_equal(consume(f, S("t1"), S("dig"), 4999), STORE_GUARDED);
+    assert_int_equal(decide(f, "h2", S("denied"), 100), STORE_COMMITTED);
+    int live = 0;
+    assert_true(store_read_holds_live(store_view(f->s), count_hold, &live, &f->err));
+    assert_int_equal(live, 1);
+    struct store_txn *t = txn(f);
+    store_hold_expire(t, S("h3"), 4999);
+    assert_int_equal(run(f, t).outcome, STORE_GUARDED);
+    t = txn(f);
+    store_hold_cancel_task(t, S("t1"), 4999);
+    store_hold_cancel_task(t, S("t1"), 4999);
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    ARENA_SCOPE struct arena a = {0};
+    struct store_hold h;
+    assert_true(store_read_hold(store_view(f->s), &a, S("h3"), &h, &f->err));
+    assert_true(str_eq(h.state, S("cancelled")));
+    assert_false(store_read_hold(store_view(f->s), &a, S("h4"), &h, &f->err));
+    assert_int_equal(f->err.kind, ERR_NOTFOUND);
+}
+
+static void test_one_outcome(void **state)
+{
+    struct fix *f = *state;
+    struct store_txn *t = txn(f);
+    store_open_call_insert(t, &(struct store_open_call){S("c1"), S("t1"), true});
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    for (int i = 0; i < 2; i++) {
+        t = txn(f);
+        store_open_call_delete(t, S("c1"));
+        store_leaf(t, S("outcome"), S("c1"), S("t1"));
+        assert_int_equal(run(f, t).outcome, i ? STORE_GUARDED : STORE_COMMITTED);
+    }
+    assert_int_equal(leaves(f), 1);
+}
+
+static void test_limits(void **state)
+{
+    struct fix *f = *state;
+    struct store_txn *t = txn(f);
+    for (int i = 0; i <= STORE_STEPS_MAX; i++)
+        store_task_debit(t, S("t"), 0, 1);
+    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    static char big[STORE_LEAF_BYTES_MAX + 1];
+    memset(big, 'x', sizeof big);
+    t = txn(f);
+    store_leaf(t, str_of(big, sizeof big), (str){0}, (str){0});
+    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
+    t = txn(f);
+    store_leaf(t, (str){0}, (str){0}, (str){0});
+    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
+    t = txn(f);
+    store_leaf(t, str_of(big, sizeof big - 1), (str){0}, (str){0});
+    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+}
+
 /* ---- revocation ---- */
 
 struct seen_leases {
@@ -460,61 +356,6 @@ static void test_receipts(void **state)
     assert_int_equal(f->err.kind, ERR_NOTFOUND);
 }
 
-static void test_hold_is_used_once(void **state)
-{
-    struct fix *f = *state;
-    add_task(f, "t1", "", 5);
-    for (int i = 1; i <= 3; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "h%d", i);
-        struct store_hold h = a_hold(id);
-        struct store_txn *t = txn(f);
-        store_hold_insert(t, &h);
-        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
-    }
-    assert_int_equal(consume(f, S("t1"), S("dig"), 100), STORE_GUARDED); /* still pending */
-    assert_int_equal(decide(f, "h1", S("approved"), 5000), STORE_GUARDED);
-    assert_int_equal(decide(f, "h1", S("approved"), 100), STORE_COMMITTED);
-    assert_int_equal(decide(f, "h1", S("denied"), 100), STORE_GUARDED);
-    assert_int_equal(consume(f, S("t1"), S("other"), 100), STORE_GUARDED);
-    assert_int_equal(consume(f, S("t2"), S("dig"), 100), STORE_GUARDED);
-    assert_int_equal(consume(f, S("t1"), S("dig"), 5000), STORE_GUARDED);
-    assert_int_equal(consume(f, S("t1"), S("dig"), 4999), STORE_COMMITTED);
-    assert_int_equal(consume(f, S("t1"), S("dig"), 4999), STORE_GUARDED);
-    assert_int_equal(decide(f, "h2", S("denied"), 100), STORE_COMMITTED);
-    int live = 0;
-    assert_true(store_read_holds_live(store_view(f->s), count_hold, &live, &f->err));
-    assert_int_equal(live, 1);
-    struct store_txn *t = txn(f);
-    store_hold_expire(t, S("h3"), 4999);
-    assert_int_equal(run(f, t).outcome, STORE_GUARDED);
-    t = txn(f);
-    store_hold_cancel_task(t, S("t1"), 4999);
-    store_hold_cancel_task(t, S("t1"), 4999);
-    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
-    ARENA_SCOPE struct arena a = {0};
-    struct store_hold h;
-    assert_true(store_read_hold(store_view(f->s), &a, S("h3"), &h, &f->err));
-    assert_true(str_eq(h.state, S("cancelled")));
-    assert_false(store_read_hold(store_view(f->s), &a, S("h4"), &h, &f->err));
-    assert_int_equal(f->err.kind, ERR_NOTFOUND);
-}
-
-static void test_one_outcome(void **state)
-{
-    struct fix *f = *state;
-    struct store_txn *t = txn(f);
-    store_open_call_insert(t, &(struct store_open_call){S("c1"), S("t1"), true});
-    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
-    for (int i = 0; i < 2; i++) {
-        t = txn(f);
-        store_open_call_delete(t, S("c1"));
-        store_leaf(t, S("outcome"), S("c1"), S("t1"));
-        assert_int_equal(run(f, t).outcome, i ? STORE_GUARDED : STORE_COMMITTED);
-    }
-    assert_int_equal(leaves(f), 1);
-}
-
 static bool on_revoked(void *arg, const struct store_revoked *row)
 {
     struct buf *out = arg;
@@ -551,294 +392,161 @@ static void test_revoked(void **state)
     buf_fini(&out);
 }
 
-static void test_limits(void **state)
+/* ---- reading ---- */
+
+struct walked {
+    struct fix *f;
+    struct buf said;
+    int rows, rows_max;
+};
+
+static bool on_child(void *ctx, const struct store_row *row)
 {
-    struct fix *f = *state;
-    struct store_txn *t = txn(f);
-    for (int i = 0; i <= STORE_STEPS_MAX; i++)
-        store_task_debit(t, S("t"), 0, 1);
-    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
-    assert_int_equal(f->err.kind, ERR_LIMIT);
-    static char big[STORE_LEAF_BYTES_MAX + 1];
-    memset(big, 'x', sizeof big);
-    t = txn(f);
-    store_leaf(t, str_of(big, sizeof big), (str){0}, (str){0});
-    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
-    t = txn(f);
-    store_leaf(t, (str){0}, (str){0}, (str){0});
-    assert_false(store_submit(f->s, t, NULL, NULL, &f->err));
-    t = txn(f);
-    store_leaf(t, str_of(big, sizeof big - 1), (str){0}, (str){0});
-    assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+    struct walked *w = ctx;
+    buf_printf(&w->said, "(%.*s)", STR(store_row_str(row, 0)));
+    return true;
 }
 
-static void test_wal_stays_short(void **state)
+/* id, parent (may be NULL), opened_ms; and its children, with the same view. */
+static bool on_parent(void *ctx, const struct store_row *row)
 {
+    struct walked *w = ctx;
+    str id = store_row_str(row, 0);
+    buf_printf(&w->said, "%.*s %zu %lld %lld", STR(id), store_row_str(row, 1).n,
+               (long long)store_row_i64(row, 1), (long long)store_row_i64(row, 2));
+    struct store_param p[] = {STORE_STR(id), STORE_I64(1000)};
+    assert_true(store_walk(store_view(w->f->s),
+                           "SELECT id FROM task WHERE parent = ?1 AND opened_ms = ?2 ORDER BY id",
+                           p, 2, on_child, w, &w->f->err));
+    buf_printf(&w->said, ";");
+    return ++w->rows < w->rows_max;
+}
+
+static void test_walk(void **state)
+{
+    static const struct {
+        int rows_max;
+        const char *said;
+    } cases[] = {{9, "a 0 0 1000(b)(c);d 0 0 1000;"}, {1, "a 0 0 1000(b)(c);"}};
     struct fix *f = *state;
-    fix_close(f);
-    f->opt.wal_pages_max = 50;
-    fix_open(f);
-    add_task(f, "t1", "", 100000);
-    for (int i = 0; i < 600; i++) {
+    add_task(f, "a", "", 1);
+    add_task(f, "b", "a", 1);
+    add_task(f, "c", "a", 1);
+    add_task(f, "d", "", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct walked w = {.f = f, .rows_max = cases[i].rows_max};
+        assert_true(store_walk(store_view(f->s),
+                               "SELECT id, parent, opened_ms FROM task WHERE parent IS NULL"
+                               " ORDER BY id",
+                               NULL, 0, on_parent, &w, &f->err));
+        if (!str_eq(buf_str(&w.said), str_z(cases[i].said)))
+            fail_msg("want %s, got %.*s", cases[i].said, STR(buf_str(&w.said)));
+        buf_fini(&w.said);
+    }
+    assert_false(store_walk(store_view(f->s), "SELECT nothing FROM nowhere", NULL, 0, on_child,
+                            NULL, &f->err));
+    assert_true(f->err.text[0] != 0);
+}
+
+/* ---- budgets ---- */
+
+#define NONE STORE_UNBOUNDED
+
+/* A debit takes one call and the money, an answer what it was; a budget that is none stays none. */
+static void test_budgets(void **state)
+{
+    static const struct {
+        const char *id;
+        struct store_budgets before;
+        int64_t money;
+        enum store_outcome outcome;
+        struct store_budgets after; /* of an answer of 5 bytes, 6 rows, 7 tokens too */
+    } cases[] = {
+        {"none", {NONE, NONE, NONE, NONE}, 9, STORE_COMMITTED, {NONE, NONE, NONE, NONE}},
+        {"all", {10, 10, 10, 10}, 9, STORE_COMMITTED, {5, 4, 3, 1}},
+        {"exact", {1, 1, 1, 9}, 9, STORE_COMMITTED, {-4, -5, -6, 0}},
+        {"poor", {NONE, NONE, NONE, 8}, 9, STORE_GUARDED, {NONE, NONE, NONE, 8}},
+        {"bytes", {-1, NONE, NONE, NONE}, 0, STORE_GUARDED, {-6, NONE, NONE, NONE}},
+        {"rows", {NONE, -1, NONE, NONE}, 0, STORE_GUARDED, {NONE, -7, NONE, NONE}},
+        {"tokens", {NONE, NONE, -1, NONE}, 0, STORE_GUARDED, {NONE, NONE, -8, NONE}},
+    };
+    struct fix *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ARENA_SCOPE struct arena a = {0};
+        struct store_task row = {.id = str_z(cases[i].id),
+                                 .deadline_ms = 9000,
+                                 .calls_left = 3,
+                                 .left = cases[i].before};
         struct store_txn *t = txn(f);
-        store_task_debit(t, S("t1"), 0, 2000);
-        store_leaf(t, S("some leaf"), S("c"), S("t1"));
+        store_task_insert(t, &row);
         assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        t = txn(f);
+        store_task_debit(t, row.id, cases[i].money, 2000);
+        assert_int_equal(run(f, t).outcome, cases[i].outcome);
+        t = txn(f);
+        store_task_answer(t, row.id, 5, 6, 7);
+        assert_int_equal(run(f, t).outcome, STORE_COMMITTED);
+        assert_true(store_read_task(store_view(f->s), &a, row.id, &row, &f->err));
+        assert_int_equal(row.calls_left, cases[i].outcome == STORE_COMMITTED ? 2 : 3);
+        assert_int_equal(row.left.bytes, cases[i].after.bytes);
+        assert_int_equal(row.left.rows, cases[i].after.rows);
+        assert_int_equal(row.left.tokens, cases[i].after.tokens);
+        assert_int_equal(row.left.money, cases[i].after.money);
     }
-    struct stat st;
-    assert_int_equal(fstatat(f->fd, "ambit.db-wal", &st, 0), 0);
-    assert_true(st.st_size < 100 * 4200);
-    struct store_stats stats;
-    store_stats(f->s, &stats);
-    assert_true(stats.wal_copies > 10);
 }
 
-/* ---- who may open what ---- */
+/* ---- the SQL itself ---- */
 
-static void test_second_gateway_refused(void **state)
+static void is_common(const char *sql)
 {
-    struct fix *f = *state;
-    struct store *other = NULL;
-    struct toy_tree tree = {0};
-    struct store_options opt = {.tree = {&tree, toy_restore, toy_append, toy_save}};
-    assert_false(store_open(f->fd, &opt, &other, &f->err));
-    assert_int_equal(f->err.kind, ERR_DENIED);
-    assert_non_null(strstr(f->err.text, "another gateway uses this store"));
-    fix_close(f);
-    assert_true(store_open(f->fd, &opt, &other, &f->err));
-    store_close(other);
+    static const char *const refused[] = {"iif(",      "ifnull(",   "json_",    "rowid",
+                                          "INSERT OR", "REPLACE",   "PRAGMA",   "AUTOINCREMENT",
+                                          "strftime(", "datetime(", "unixepoch"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (strstr(sql, refused[i]))
+            fail_msg("only SQLite knows %s: %s", refused[i], sql);
 }
 
-static void overwrite(struct fix *f, off_t at, size_t n)
+/* What a step or a migration says is understood by SQLite and PostgreSQL; parameters are ?1 to ?n
+ * without a gap. */
+static void test_sql_is_common(void **state)
 {
-    int fd = openat(f->fd, "ambit.db", O_RDWR);
-    char junk[512];
-    memset(junk, 0x5a, sizeof junk);
-    for (size_t i = 0; i < n; i += sizeof junk)
-        assert_int_equal(pwrite(fd, junk, sizeof junk, at + (off_t)i), sizeof junk);
-    close(fd);
-}
-
-static void refuse(struct fix *f, const char *words)
-{
-    assert_false(store_open(f->fd, &f->opt, &f->s, &f->err));
-    assert_int_equal(f->err.kind, ERR_INPUT);
-    if (!strstr(f->err.text, words))
-        fail_msg("want \"%s\" in: %s", words, f->err.text);
-}
-
-static void test_damaged_page_refused(void **state)
-{
-    struct fix *f = *state;
-    for (int i = 0; i < 20; i++)
-        add_task(f, (char[]){'a' + (char)i, 0}, "", 1);
-    fix_close(f);
-    overwrite(f, 2 * 4096, 3 * 4096);
-    refuse(f, "ambit.db is damaged");
-    refuse(f, "restore a backup");
-}
-
-static void test_damaged_header_refused(void **state)
-{
-    struct fix *f = *state;
-    fix_close(f);
-    overwrite(f, 0, 512);
-    refuse(f, "ambit.db is damaged");
-}
-
-static void test_lost_leaf_refused(void **state)
-{
-    struct fix *f = *state;
-    add_task(f, "t1", "", 1);
-    fix_close(f);
-    char cmd[256];
-    snprintf(cmd, sizeof cmd,
-             "command -v sqlite3 >/dev/null && sqlite3 %s/ambit.db 'DELETE FROM leaf'", f->dir);
-    if (system(cmd) != 0) {
-        print_message("skipped: the sqlite3 program is not installed\n");
-        skip();
+    (void)state;
+    for (unsigned i = 0; i < STORE_SCHEMA_VERSION; i++)
+        is_common(STORE_MIGRATIONS[i]);
+    for (unsigned i = STORE_STMT_NONE + 1; i < STORE_STMTS; i++) {
+        unsigned seen = 0;
+        const char *sql = STORE_SQL[i];
+        assert_non_null(sql);
+        is_common(sql);
+        for (const char *p = strchr(sql, '?'); p; p = strchr(p + 1, '?')) {
+            long n = strtol(p + 1, NULL, 10);
+            if (n < 1 || n > STORE_STEP_PARAMS_MAX)
+                fail_msg("parameters are ?1 to ?%d: %s", STORE_STEP_PARAMS_MAX, sql);
+            seen |= 1u << (n - 1);
+        }
+        if (seen & (seen + 1))
+            fail_msg("a number of a parameter is left out: %s", sql);
     }
-    refuse(f, "leaves");
-}
-
-static void test_foreign_and_newer_refused(void **state)
-{
-    struct fix *f = *state;
-    fix_close(f);
-    char cmd[300];
-    snprintf(cmd, sizeof cmd,
-             "command -v sqlite3 >/dev/null && sqlite3 %s/ambit.db"
-             " \"UPDATE meta SET value = '99' WHERE name = 'store.schema'\"",
-             f->dir);
-    if (system(cmd) != 0) {
-        print_message("skipped: the sqlite3 program is not installed\n");
-        skip();
-    }
-    refuse(f, "newer Ambit");
-    snprintf(cmd, sizeof cmd, "sqlite3 %s/ambit.db 'PRAGMA application_id = 7' >/dev/null", f->dir);
-    assert_int_equal(system(cmd), 0);
-    refuse(f, "not a store of Ambit");
-}
-
-static void test_readonly_beside(void **state)
-{
-    struct fix *f = *state;
-    add_task(f, "t1", "", 1);
-    struct store_view *v = NULL;
-    if (!store_open_readonly(f->dir, &v, &f->err))
-        fail_msg("%s", f->err.text);
-    assert_true(store_view_begin(v, &f->err));
-    uint64_t n = 0;
-    assert_true(store_read_leaves(v, &(struct store_leaf_query){0}, count_leaf, &n, &f->err));
-    add_task(f, "t2", "", 1);
-    uint64_t again = 0;
-    assert_true(store_read_leaves(v, &(struct store_leaf_query){0}, count_leaf, &again, &f->err));
-    store_view_end(v);
-    assert_int_equal(n, 1);
-    assert_int_equal(again, 1);
-    n = 0;
-    assert_true(store_read_leaves(v, &(struct store_leaf_query){0}, count_leaf, &n, &f->err));
-    assert_int_equal(n, 2);
-    store_view_close(v);
-    assert_false(store_open_readonly("/tmp/ambit-no-such-directory", &v, &f->err));
-}
-
-/* Runs fn in a child; its exit status. */
-static int in_child(int (*fn)(struct fix *f), struct fix *f)
-{
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(fn(f));
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static int open_as_nobody(struct fix *f)
-{
-    if (setgid(65534) != 0 || setuid(65534) != 0)
-        return 2;
-    if (access(f->dir, X_OK) == 0)
-        return 3; /* the parent was to be closed to us */
-    struct store *s = NULL;
-    if (!store_open(f->fd, &f->opt, &s, &f->err)) {
-        fprintf(stderr, "%s\n", f->err.text);
-        return 4;
-    }
-    struct store_txn *t = store_txn_new(s);
-    store_leaf(t, S("as nobody"), (str){0}, (str){0});
-    struct got g = {0};
-    if (!store_submit(s, t, on_done, &g, &f->err))
-        return 5;
-    store_flush(s);
-    uint64_t n = 0;
-    if (!store_read_leaves(store_view(s), &(struct store_leaf_query){0}, count_leaf, &n, &f->err))
-        return 6;
-    store_close(s);
-    return g.committed == 1 && n == 1 ? 0 : 7;
-}
-
-/* The directory is reached by its descriptor alone: its parent is closed to the user we become. */
-static void test_without_a_path(void **state)
-{
-    struct fix *f = *state;
-    if (geteuid() != 0) {
-        print_message("skipped: needs root to become another user\n");
-        skip();
-    }
-    fix_close(f);
-    struct fix inner = *f;
-    snprintf(inner.dir, sizeof inner.dir, "%.60s/in", f->dir);
-    assert_true(store_dir_open(inner.dir, true, &inner.fd, &f->err));
-    assert_int_equal(chown(inner.dir, 65534, 65534), 0);
-    assert_int_equal(chmod(f->dir, 0700), 0);
-    inner.opt.tree.ctx = &inner.tree;
-    inner.tree = (struct toy_tree){0};
-    int rc = in_child(open_as_nobody, &inner);
-    DIR *d = opendir(inner.dir);
-    for (struct dirent *e; d && (e = readdir(d));)
-        unlinkat(dirfd(d), e->d_name, 0);
-    closedir(d);
-    rmdir(inner.dir);
-    close(inner.fd);
-    assert_int_equal(rc, 0);
-}
-
-/* ---- a full disk ---- */
-
-static int fill_the_disk(struct fix *f)
-{
-    struct rlimit small = {1 << 20, 1 << 20};
-    if (setrlimit(RLIMIT_FSIZE, &small) != 0)
-        return 2;
-    f->tree = (struct toy_tree){0};
-    struct store *s = NULL;
-    if (!store_open(f->fd, &f->opt, &s, &f->err))
-        return 3;
-    static char body[8000];
-    memset(body, 'b', sizeof body);
-    struct got g = {0};
-    for (int i = 0; i < 1000; i++) {
-        struct store_txn *t = store_txn_new(s);
-        store_leaf(t, str_of(body, sizeof body), (str){0}, (str){0});
-        if (!store_submit(s, t, on_done, &g, &f->err))
-            return 4;
-        store_flush(s);
-        if (!g.failed && store_failed(s) && s)
-            return 5;
-    }
-    if (g.failed == 0 || !store_failed(s) || g.done != 1000 || store_failure(s).n == 0)
-        return 6;
-    if (g.committed + g.failed != 1000 || g.last.outcome != STORE_FAILED || !g.why[0])
-        return 7;
-    int fd = openat(f->fd, "acknowledged", O_WRONLY | O_CREAT, 0600);
-    if (write(fd, &g.committed, sizeof g.committed) != sizeof g.committed)
-        return 8;
-    store_close(s);
-    return 0;
-}
-
-static void test_full_disk(void **state)
-{
-    struct fix *f = *state;
-    fix_close(f);
-    assert_int_equal(in_child(fill_the_disk, f), 0);
-    unsigned acknowledged = 0;
-    int fd = openat(f->fd, "acknowledged", O_RDONLY);
-    assert_int_equal(read(fd, &acknowledged, sizeof acknowledged), sizeof acknowledged);
-    close(fd);
-    f->tree = (struct toy_tree){0};
-    fix_open(f);
-    assert_true(acknowledged > 10);
-    /* exactly: the one that failed was rolled back, its frames have no commit mark */
-    assert_int_equal(leaves(f), acknowledged);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_commit_and_reopen),
-        T(test_guard_undoes_and_records),
-        T(test_constraint_is_a_guard),
-        T(test_budget_is_exact),
-        T(test_task_guards),
-        T(test_hold_is_used_once),
-        T(test_leases_go_one_way),
-        T(test_receipts),
-        T(test_one_outcome),
-        T(test_limits),
-        T(test_revoked),
-        T(test_wal_stays_short),
-        T(test_second_gateway_refused),
-        T(test_damaged_page_refused),
-        T(test_damaged_header_refused),
-        T(test_lost_leaf_refused),
-        T(test_foreign_and_newer_refused),
-        T(test_readonly_beside),
-        T(test_without_a_path),
-        T(test_full_disk),
+        STORE_CASE(test_commit_and_reopen),
+        STORE_CASE(test_guard_undoes_and_records),
+        STORE_CASE(test_constraint_is_a_guard),
+        STORE_CASE(test_budget_is_exact),
+        STORE_CASE(test_task_guards),
+        STORE_CASE(test_hold_is_used_once),
+        STORE_CASE(test_leases_go_one_way),
+        STORE_CASE(test_receipts),
+        STORE_CASE(test_one_outcome),
+        STORE_CASE(test_walk),
+        STORE_CASE(test_budgets),
+        cmocka_unit_test(test_sql_is_common),
+        STORE_CASE(test_limits),
+        STORE_CASE(test_revoked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,12 +111,14 @@ static unsigned dice(unsigned n)
     return (unsigned)(dice_state >> 33) % n;
 }
 
-static void draw_path(char *to, unsigned segments)
+static void draw_path(char *to, size_t room, unsigned segments)
 {
     static const char *const parts[] = {"/a", "/b", "/ab"};
+    size_t n = 0;
     to[0] = 0;
     for (unsigned i = 0; i < segments; i++)
-        strcat(to, parts[dice(3)]);
+        n += (size_t)snprintf(to + n, room - n, "%s", parts[dice(3)]);
+    assert_true(n < room);
 }
 
 /* A bound; often one near the parent's, so that both narrower and wider ones come up. */
@@ -140,7 +142,7 @@ static void draw_bound(struct note_bound *b, const struct note_bound *near)
         break;
     case 3:
         b->has_p = true;
-        draw_path(b->prefix, 1 + dice(2));
+        draw_path(b->prefix, sizeof b->prefix, 1 + dice(2));
         break;
     case 4:
         b->has_p = true;
@@ -197,7 +199,8 @@ static void draw_narrow(struct note *t, const struct note *p, int depth)
             memcpy(extra.prefix, b->prefix, sizeof extra.prefix);
             *b = extra;
         } else if (dice(3) == 0 && b->prefix[0] && strlen(b->prefix) < 8) {
-            strcat(b->prefix, dice(2) ? "/a" : "/ab");
+            size_t n = strlen(b->prefix);
+            snprintf(b->prefix + n, sizeof b->prefix - n, "%s", dice(2) ? "/a" : "/ab");
         }
     }
     int first = 0;
@@ -332,10 +335,10 @@ static void draw_probe(struct probe *c, const struct note *t)
     default:
         c->n = (int)dice(400) - 50;
     }
-    draw_path(c->p, 1 + dice(3));
+    draw_path(c->p, sizeof c->p, 1 + dice(3));
     if (b->prefix[0] && dice(2)) {
         char rest[16];
-        draw_path(rest, dice(2));
+        draw_path(rest, sizeof rest, dice(2));
         snprintf(c->p, sizeof c->p, "%s%s", b->prefix, rest);
     }
 }

@@ -50,7 +50,7 @@ MESSAGES = {
     "SESSION_OPEN": (22, PROOF + [("version", "s")]),
     "SESSION_END": (23, PROOF + [("version", "s")]),
     "OUTCOME": (24, [("call", "s"), ("status", "B"), ("http_status", "I"), ("bytes", "q"), ("rows", "q"),
-                     ("tokens", "q"), ("upstream_us", "q"),
+                     ("tokens", "q"), ("upstream_us", "q"), ("first_us", "q"),
                      ("result_digest", "s"), ("error", "s")]),
     "CATALOG": (25, [("binding", "s"), ("definitions", "s"), ("error", "s")]),
     "CONN_CLOSED": (26, [("conn", "q")]),

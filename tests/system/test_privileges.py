@@ -7,7 +7,7 @@ import re
 import pytest
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="uids of their own, and other users' descriptors, need root")
-ROLES = ["edge", "core", "keeper", "runner"]
+ROLES = ["edge", "core", "keeper", "runner", "publisher"]
 
 
 def status(pid):
@@ -125,9 +125,9 @@ def test_supervisor_keeps_little(busy):
 
 @as_root
 def test_folders_are_closed_to_others(busy):
-    for name, mode in (("store", 0o700), ("keys", 0o700), ("secrets", 0o700)):
+    for name, mode in (("store", 0o700), ("keys", 0o700), ("secrets", 0o700), ("log", 0o750)):
         st = (busy.state / name).stat()
         assert st.st_mode & 0o7777 == mode and st.st_uid != 0, name
         for path in (busy.state / name).rglob("*"):
-            public = path.is_dir() or path.name == "checkpoint"  # signed, for anybody who is let in
-            assert path.stat().st_mode & 0o077 == 0 or public, path
+            closed = 0o027 if name == "log" else 0o077  # the log may be served by a group
+            assert path.is_dir() or path.stat().st_mode & closed == 0, path

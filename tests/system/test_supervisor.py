@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = {"edge", "core", "keeper", "runner"}
+ROLES = {"edge", "core", "keeper", "runner", "publisher"}
 UID_BASE = 62900
 IS_ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="uids of their own need root")
@@ -161,7 +161,7 @@ def test_each_role_is_walled_in(gateway):
         assert status["Seccomp"].strip() == "2"
         uids.add(status["Uid"].split()[0])
     if IS_ROOT:
-        assert uids == {str(UID_BASE + i) for i in range(4)}
+        assert uids == {str(UID_BASE + i) for i in (0, 1, 2, 3, 9)}
 
 
 CONFIGURED = {

@@ -1,6 +1,6 @@
 /* The database file: how it is reached, how every connection is set up, whether it is sound and of
  * a version we know. */
-#include "store/store_private.h"
+#include "store/sqlite_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,19 +20,26 @@ static int keep_name(sqlite3_vfs *vfs, const char *name, int n, char *out)
     return SQLITE_OK;
 }
 
-bool store_file_init(struct store_file *f, int dir_fd, struct err *err)
+/* SQLite's count of its memory costs a lock at each allocation, and nobody reads it. Refused once
+ * SQLite runs. */
+static void quiet(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+bool sqlite_file_init(struct sqlite_file *f, int dir_fd, struct err *err)
 {
     f->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
     if (f->dir_fd < 0)
         return err_system(err, "store: keep the directory open");
-    snprintf(f->name, sizeof f->name, "/proc/self/fd/%d/" STORE_FILE, f->dir_fd);
+    snprintf(f->name, sizeof f->name, "/proc/self/fd/%d/" SQLITE_STORE_FILE, f->dir_fd);
     char link[32];
     snprintf(link, sizeof link, "/proc/self/fd/%d", f->dir_fd);
-    ssize_t n = readlink(link, f->shown, sizeof f->shown - sizeof "/" STORE_FILE);
-    snprintf(f->shown + (n > 0 ? n : 0), sizeof "/" STORE_FILE, "/" STORE_FILE);
+    ssize_t n = readlink(link, f->shown, sizeof f->shown - sizeof "/" SQLITE_STORE_FILE);
+    snprintf(f->shown + (n > 0 ? n : 0), sizeof "/" SQLITE_STORE_FILE, "/" SQLITE_STORE_FILE);
 
-    sqlite3_config(SQLITE_CONFIG_MEMSTATUS,
-                   0); /* costs a lock an allocation; refused once SQLite runs */
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, quiet);
     if (sqlite3_initialize() != SQLITE_OK)
         return err_system(err, "store: SQLite does not start");
     sqlite3_vfs *base = sqlite3_vfs_find("unix");
@@ -48,7 +55,7 @@ bool store_file_init(struct store_file *f, int dir_fd, struct err *err)
     return true;
 }
 
-void store_file_fini(struct store_file *f)
+void sqlite_file_fini(struct sqlite_file *f)
 {
     if (f->vfs.zName)
         sqlite3_vfs_unregister(&f->vfs);
@@ -58,7 +65,7 @@ void store_file_fini(struct store_file *f)
     f->vfs.zName = NULL;
 }
 
-bool store_file_error(const struct store_file *f, sqlite3 *db, const char *doing, struct err *err)
+bool sqlite_file_error(const struct sqlite_file *f, sqlite3 *db, const char *doing, struct err *err)
 {
     int rc = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
     const char *text = db ? sqlite3_errmsg(db) : "out of memory";
@@ -82,23 +89,23 @@ bool store_file_error(const struct store_file *f, sqlite3 *db, const char *doing
     return false;
 }
 
-bool store_file_exec(struct store_file *f, sqlite3 *db, const char *sql, const char *doing,
-                     struct err *err)
+bool sqlite_file_exec(struct sqlite_file *f, sqlite3 *db, const char *sql, const char *doing,
+                      struct err *err)
 {
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return store_file_error(f, db, doing, err);
+        return sqlite_file_error(f, db, doing, err);
     return true;
 }
 
-bool store_file_number(struct store_file *f, sqlite3 *db, const char *sql, int64_t *out,
-                       struct err *err)
+bool sqlite_file_number(struct sqlite_file *f, sqlite3 *db, const char *sql, int64_t *out,
+                        struct err *err)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        store_file_error(f, db, "read", err);
+        sqlite_file_error(f, db, "read", err);
         sqlite3_finalize(st);
         return false;
     }
@@ -109,32 +116,32 @@ bool store_file_number(struct store_file *f, sqlite3 *db, const char *sql, int64
 
 /* What every connection has. A settings statement that SQLite does not know does nothing and says
  * nothing, so the ones that durability rests on are read back in set_journal. */
-static bool set_common(struct store_file *f, sqlite3 *db, struct err *err)
+static bool set_common(struct sqlite_file *f, sqlite3 *db, struct err *err)
 {
     sqlite3_busy_timeout(db, 2000);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_extended_result_codes(db, 1);
-    return store_file_exec(f, db,
-                           "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;"
-                           "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;",
-                           "set up", err);
+    return sqlite_file_exec(f, db,
+                            "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;"
+                            "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;",
+                            "set up", err);
 }
 
-static bool set_journal(struct store_file *f, sqlite3 *db, struct err *err)
+static bool set_journal(struct sqlite_file *f, sqlite3 *db, struct err *err)
 {
-    if (!store_file_exec(f, db,
-                         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
-                         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                         "PRAGMA secure_delete = ON",
-                         "set up the journal", err))
+    if (!sqlite_file_exec(f, db,
+                          "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;"
+                          "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                          "PRAGMA secure_delete = ON",
+                          "set up the journal", err))
         return false;
     int64_t wal = 0, sync = 0, keys = 0;
-    if (!store_file_number(f, db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &wal,
-                           err) ||
-        !store_file_number(f, db, "PRAGMA synchronous", &sync, err) ||
-        !store_file_number(f, db, "PRAGMA foreign_keys", &keys, err))
+    if (!sqlite_file_number(f, db, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &wal,
+                            err) ||
+        !sqlite_file_number(f, db, "PRAGMA synchronous", &sync, err) ||
+        !sqlite_file_number(f, db, "PRAGMA foreign_keys", &keys, err))
         return false;
     if (wal != 1 || sync < 2 || keys != 1)
         return err_input(err,
@@ -145,17 +152,17 @@ static bool set_journal(struct store_file *f, sqlite3 *db, struct err *err)
 }
 
 /* SQLite would create it readable by all, and gives its helper files the same rights. */
-static bool make_private(struct store_file *f, struct err *err)
+static bool make_private(struct sqlite_file *f, struct err *err)
 {
-    int fd =
-        openat(f->dir_fd, STORE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(f->dir_fd, SQLITE_STORE_FILE,
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return errno == EEXIST || err_system(err, "%s: create", f->shown);
     close(fd); /* nobody holds SQLite's locks on it yet, which a close would drop */
     return true;
 }
 
-bool store_file_connect(struct store_file *f, bool writer, sqlite3 **out, struct err *err)
+bool sqlite_file_connect(struct sqlite_file *f, bool writer, sqlite3 **out, struct err *err)
 {
     sqlite3 *db = NULL;
     if (writer && !make_private(f, err))
@@ -164,7 +171,7 @@ bool store_file_connect(struct store_file *f, bool writer, sqlite3 **out, struct
                 (writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
     bool ok = sqlite3_open_v2(f->name, &db, flags, f->vfs_name) == SQLITE_OK
                   ? true
-                  : store_file_error(f, db, "open", err);
+                  : sqlite_file_error(f, db, "open", err);
     ok = ok && set_common(f, db, err);
     if (writer)
         ok = ok && set_journal(f, db, err);
@@ -178,14 +185,14 @@ bool store_file_connect(struct store_file *f, bool writer, sqlite3 **out, struct
     return true;
 }
 
-bool store_file_check(struct store_file *f, sqlite3 *db, struct err *err)
+bool sqlite_file_check(struct sqlite_file *f, sqlite3 *db, struct err *err)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &st, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     if (rc != SQLITE_ROW) {
-        store_file_error(f, db, "check", err);
+        sqlite_file_error(f, db, "check", err);
         sqlite3_finalize(st);
         return false;
     }
@@ -202,31 +209,31 @@ bool store_file_check(struct store_file *f, sqlite3 *db, struct err *err)
 
 /* ---- versions ---- */
 
-static bool migrate_one(struct store_file *f, sqlite3 *db, int64_t from, struct err *err)
+static bool migrate_one(struct sqlite_file *f, sqlite3 *db, int64_t from, struct err *err)
 {
     char mark[160];
     snprintf(mark, sizeof mark,
              "INSERT INTO meta(name, value) VALUES('store.schema', '%d')"
              " ON CONFLICT(name) DO UPDATE SET value = excluded.value; PRAGMA application_id = %d;",
-             (int)from + 1, STORE_APPLICATION_ID);
-    return store_file_exec(f, db, "BEGIN IMMEDIATE", "migrate", err) &&
-           store_file_exec(f, db, STORE_MIGRATIONS[from], "migrate", err) &&
-           store_file_exec(f, db, mark, "migrate", err) &&
-           store_file_exec(f, db, "COMMIT", "migrate", err);
+             (int)from + 1, SQLITE_APPLICATION_ID);
+    return sqlite_file_exec(f, db, "BEGIN IMMEDIATE", "migrate", err) &&
+           sqlite_file_exec(f, db, STORE_MIGRATIONS[from], "migrate", err) &&
+           sqlite_file_exec(f, db, mark, "migrate", err) &&
+           sqlite_file_exec(f, db, "COMMIT", "migrate", err);
 }
 
-bool store_file_migrate(struct store_file *f, sqlite3 *db, bool writer, struct err *err)
+bool sqlite_file_migrate(struct sqlite_file *f, sqlite3 *db, bool writer, struct err *err)
 {
     int64_t tables = 0, id = 0, version = 0;
-    if (!store_file_number(f, db, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
-        !store_file_number(f, db, "PRAGMA application_id", &id, err))
+    if (!sqlite_file_number(f, db, "SELECT count(*) FROM sqlite_schema", &tables, err) ||
+        !sqlite_file_number(f, db, "PRAGMA application_id", &id, err))
         return false;
-    if (tables && id != STORE_APPLICATION_ID)
+    if (tables && id != SQLITE_APPLICATION_ID)
         return err_input(err, "%s is not a store of Ambit; give another directory", f->shown);
-    if (tables && !store_file_number(f, db,
-                                     "SELECT CAST(value AS INTEGER) FROM meta"
-                                     " WHERE name = 'store.schema'",
-                                     &version, err))
+    if (tables && !sqlite_file_number(f, db,
+                                      "SELECT CAST(value AS INTEGER) FROM meta"
+                                      " WHERE name = 'store.schema'",
+                                      &version, err))
         return false;
     if (version > STORE_SCHEMA_VERSION)
         return err_input(err, "%s was written by a newer Ambit (schema %lld, this one knows %d)",
