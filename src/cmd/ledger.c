@@ -14,6 +14,11 @@ static const struct opt VERIFY_OPTS[] = {
      "VKEY means the same)"},
     {0}};
 
+static const struct opt WITNESS_OPTS[] = {
+    {"policy", 0, OPT_VALUE, "FILE", "the log policy (C2SP tlog-policy): logs, witnesses, quorum"},
+    {"checkpoint", 0, OPT_VALUE, "FILE", "the checkpoint, a signed note"},
+    {0}};
+
 static const struct opt EXPORT_OPTS[] = {
     {"state", 0, OPT_VALUE, "DIR", "the state folder (default: the configuration's)"},
     {"format", 0, OPT_VALUE, "jsonl|ocsf", "JSON Lines (default), or events of OCSF 1.9"},
@@ -174,6 +179,10 @@ static const struct verb VERBS[] = {
      "Records as lines for other software.",
      "ambit ledger export --format ocsf --from 10000 --out events.jsonl", EXPORT_OPTS,
      ledger_export},
+    {"witness", 0, 0, 0, "--policy FILE --checkpoint FILE",
+     "Who has cosigned a checkpoint, and whether that is a quorum.",
+     "ambit ledger witness --policy log.policy --checkpoint checkpoint", WITNESS_OPTS,
+     ledger_witness},
 };
 
 int cmd_ledger(int argc, char **argv)

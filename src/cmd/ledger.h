@@ -10,3 +10,6 @@ int ledger_view(struct cli *c, struct store_view **out);
 int ledger_verify_log(struct cli *c); /* `verify --log` */
 int ledger_tiles(struct cli *c);
 int ledger_prove(struct cli *c);
+
+/* witness.c: a checkpoint held against a log policy. */
+int ledger_witness(struct cli *c);

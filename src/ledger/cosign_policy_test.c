@@ -67,6 +67,10 @@ static const struct {
     {"witness with a log's type", S("witness a " LOG "\nquorum none\n"), "needs a key of type 4"},
     {"a log twice", S("log " LOG "\nlog " LOG " u\nquorum none\n"), "line 2: the key is one"},
     {"a witness twice", S("witness a " W1 "\nwitness b " W1 "\nquorum a\n"), "line 2: the key"},
+    {"a witness's key by another name",
+     S("witness a " W1
+       "\nwitness b x+bc1cc025+BOfxYqEL7FWa/qGV5NzoS2lWjV0ssJY+tEbAaF4rF/Lw\nquorum a\n"),
+     "line 2: the key"},
     {"a name twice", S("witness a " W1 "\nwitness a " W2 "\nquorum a\n"), "line 2: the name is"},
     {"a group named as a witness", S(HEAD "group a any b\nquorum a\n"), "the name is defined"},
     {"a witness named none", S("witness none " W1 "\nquorum none\n"), "`none` is taken"},
@@ -224,12 +228,40 @@ static void test_signers(void **state)
     }
 }
 
+/* A log of the policy that signs for an origin that is not its own. */
+static void test_origin(void **state)
+{
+    ARENA_SCOPE struct arena a = {0};
+    struct err err = {0};
+    const struct cosign_policy *p;
+    struct cosign_signers s;
+    struct key *k;
+    struct note_verifier v;
+    for (int own = 0; own < 2; own++) {
+        struct buf policy = {0}, note = {0};
+        str text = str_fmt(&a, "%s\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
+                           own ? "one" : "two");
+        OK(key_generate(KEY_ED25519, &k, &err));
+        OK(note_verifier(S("one"), NOTE_ED25519, k, &v, &err));
+        buf_put(&policy, S("log "));
+        note_vkey_write(&v, &policy);
+        buf_put(&policy, S("\nquorum none\n"));
+        OK(note_sign(text, S("one"), k, &note, &err));
+        OK(cosign_policy_parse(&a, buf_str(&policy), &p, &err));
+        bool ok = cosign_policy_signers(&a, p, buf_str(&note), &s, &err);
+        assert_int_equal(ok, own);
+        buf_fini(&policy);
+        buf_fini(&note);
+        key_free(k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),   cmocka_unit_test(test_unknown_types),
         cmocka_unit_test(test_limits),  cmocka_unit_test(test_quorum),
-        cmocka_unit_test(test_signers),
+        cmocka_unit_test(test_signers), cmocka_unit_test(test_origin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
