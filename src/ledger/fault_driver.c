@@ -331,7 +331,7 @@ static int run(struct driver *d, const char *dir)
         store_close(f->s); /* as core does: whatever this writes is watched, too */
         return FAILED;
     }
-    if (!publisher_new(f->s, f->fd, str_z(ORIGIN), &d->publisher, &f->err))
+    if (!publisher_new(f->s, str_z(ORIGIN), &d->publisher, &f->err))
         die(REFUSED, "publish", str_z(f->err.text));
     d->published = publisher_size(d->publisher);
     struct slot slots[SLOTS] = {0};

@@ -18,6 +18,7 @@ struct log_grow {
     str origin;
     struct log_build *build;
     uint64_t edge; /* the size whose edge is written */
+    struct err damage;
 };
 
 /* ---- files ---- */
@@ -118,15 +119,17 @@ static bool take_up(struct log_grow *w, struct err *err)
     w->build = log_build_new(sink);
     if (!read_checkpoint(w, &a, &c, err)) {
         /* Nothing there, or nothing that can be read: from the beginning. */
+        if (err->kind == ERR_INPUT)
+            w->damage = *err;
         return err->kind == ERR_NOTFOUND || err->kind == ERR_INPUT;
     }
-    struct err why = {0};
-    if (log_build_resume(w->build, c.size, read_tile, w, &why)) {
+    if (log_build_resume(w->build, c.size, read_tile, w, &w->damage)) {
         struct hash root = log_build_root(w->build);
         if (hash_eq(&root, &c.root)) {
             w->edge = c.size;
             return true;
         }
+        (void)err_denied(&w->damage, "the tiles do not give the root of the checkpoint");
     }
     log_build_free(w->build);
     w->build = log_build_new(sink);
@@ -158,6 +161,11 @@ void log_grow_close(struct log_grow *w)
 }
 
 /* ---- growing ---- */
+
+str log_grow_damage(const struct log_grow *w)
+{
+    return w->damage.kind ? str_z(w->damage.text) : (str){0};
+}
 
 uint64_t log_grow_size(const struct log_grow *w)
 {

@@ -22,6 +22,8 @@ struct log_grow;
 MUST_USE bool log_grow_open(int dir_fd, str origin, struct log_grow **out, struct err *err);
 void log_grow_close(struct log_grow *w); /* NULL is fine */
 
+/* Why what lay in the folder could not be taken up, and is written again; empty: it was. */
+str log_grow_damage(const struct log_grow *w);
 /* Entries that it has; the next one added gets this index. */
 uint64_t log_grow_size(const struct log_grow *w);
 /* ERR_SYSTEM: the disk; close it, nothing may be tried again. ERR_LIMIT: no entry of a log. */

@@ -203,11 +203,13 @@ static void test_a_damaged_edge_is_built_anew(void **state)
         flip(f, ROWS[i].path, ROWS[i].at);
         reopen(f);
         assert_int_equal(log_grow_size(f->w), 0);
+        assert_true(log_grow_damage(f->w).n > 0);
         grow(f, 300);
         OK(f, publish(f, 300));
         check(f, 300);
         reopen(f);
         assert_int_equal(log_grow_size(f->w), 300);
+        assert_int_equal(log_grow_damage(f->w).n, 0);
     }
     assert_int_equal(unlinkat(f->fd, "tile/1/000.p/1", 0), 0);
     reopen(f);

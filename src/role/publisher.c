@@ -120,6 +120,10 @@ static void *start(struct role_env *env, struct err *err)
         free(p);
         return NULL;
     }
+    if (log_grow_damage(p->log).n)
+        log_error("the published log was damaged, or somebody changed it: it is written again from "
+                  "the database",
+                  LOG_STR("found", log_grow_damage(p->log)));
     return p;
 }
 

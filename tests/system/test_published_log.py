@@ -117,6 +117,7 @@ def test_a_log_that_was_touched_is_written_again(gateway, hostile):
     path.write_bytes(data)
     g.start()
     assert caught_up(g) >= size
+    assert "written again from the database" in g.log
 
 
 def test_a_log_with_more_than_the_database_is_left_alone_and_said(gateway, hostile):
