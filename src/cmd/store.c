@@ -76,8 +76,11 @@ static int store_check_cmd(struct cli *c)
     str dir = str_fmt(&c->arena, "%.*s/store", STR(state));
     a.w = jw(&a.list);
     jw_arr(&a.w);
-    if (!store_check(dir.p, on_answer, &a, &c->err))
+    if (!store_check(dir.p, on_answer, &a, &c->err)) {
+        buf_fini(&a.lines);
+        buf_fini(&a.list);
         return cli_failed(c);
+    }
     if (!a.bad)
         check_ledger(dir.p, &a);
     jw_end_arr(&a.w);

@@ -152,7 +152,7 @@ static void make_donor(struct fix *f)
 /* Version `version`, with the donor's rows; what it holds goes to rows. */
 static size_t make_old(struct fix *f, int version, struct table t[TABLES_MAX], struct buf *rows)
 {
-    char sql[3 * COLUMNS_MAX_BYTES];
+    char sql[256];
     unlinkat(f->fd, "ambit.db", 0);
     unlinkat(f->fd, "ambit.db-wal", 0);
     unlinkat(f->fd, "ambit.db-shm", 0);
@@ -163,9 +163,12 @@ static size_t make_old(struct fix *f, int version, struct table t[TABLES_MAX], s
     snprintf(sql, sizeof sql, "ATTACH '%s/donor.db' AS donor", f->dir);
     run(db, sql);
     for (size_t i = 0; i < n; i++) {
-        snprintf(sql, sizeof sql, "INSERT INTO main.%s(%s) SELECT %s FROM donor.%s", t[i].name,
-                 t[i].columns, t[i].columns, t[i].name);
-        run(db, sql);
+        struct buf copy = {0};
+        buf_printf(&copy, "INSERT INTO main.%s(%s) SELECT %s FROM donor.%s", t[i].name,
+                   t[i].columns, t[i].columns, t[i].name);
+        buf_putc(&copy, 0);
+        run(db, buf_str(&copy).p);
+        buf_fini(&copy);
     }
     snprintf(sql, sizeof sql, "UPDATE meta SET value = '%d' WHERE name = 'store.schema'", version);
     run(db, sql);

@@ -225,6 +225,7 @@ static void make_version(struct fix *f, unsigned version)
         unlinkat(f->fd, names[i], 0);
     snprintf(path, sizeof path, "%s/ambit.db", f->dir);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL), SQLITE_OK);
     for (unsigned i = 0; i < version; i++) {
         assert_int_equal(sqlite3_exec(db, STORE_MIGRATIONS[i], NULL, NULL, NULL), SQLITE_OK);
         if (i == 0 && sqlite3_exec(db, FIRST_ROWS, NULL, NULL, NULL) != SQLITE_OK)

@@ -10,7 +10,7 @@
 
 /* ---- the tables (store_sql.c) ---- */
 
-enum { STORE_SCHEMA_VERSION = 11 };
+enum { STORE_SCHEMA_VERSION = 6 };
 extern const char *const STORE_SQL[STORE_STMTS]; /* by enum store_stmt; NULL for NONE */
 extern const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION]; /* [n] leads from n to n + 1 */
 

@@ -91,13 +91,7 @@ static const char V3[] =
 static const char V6[] = "ALTER TABLE hold ADD COLUMN approvers TEXT NOT NULL DEFAULT '[]';";
 
 const char *const STORE_MIGRATIONS[STORE_SCHEMA_VERSION] = {
-    V1, STORE_PEOPLE_TABLES, V3, STORE_REVOKE_TABLES, STORE_IDENTITY_TABLES, V6,
-    "", /* 7: the published log */
-    "", /* 8: payloads */
-    "", /* 9: witnesses */
-    "", /* 10: upkeep */
-    "", /* 11: several gateways */
-};
+    V1, STORE_PEOPLE_TABLES, V3, STORE_REVOKE_TABLES, STORE_IDENTITY_TABLES, V6};
 
 const char *const STORE_SQL[STORE_STMTS] = {
     [STORE_TASK_INSERT] = "INSERT INTO task(id, parent, owner, agent, purpose, grants, opened_ms,"
