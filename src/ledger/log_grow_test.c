@@ -178,7 +178,7 @@ static void test_refuses_another_root_and_size(void **state)
 
 static void flip(struct fix *f, const char *path, off_t at)
 {
-    char c;
+    char c = 0;
     int fd = openat(f->fd, path, O_RDWR);
     assert_true(fd >= 0 && pread(fd, &c, 1, at) == 1);
     c ^= 1;
