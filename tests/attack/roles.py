@@ -26,7 +26,8 @@ import struct
 import subprocess
 import time
 
-ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner", "workload", "portal", "fetcher", "witness"]
+ROLES = ["none", "supervisor", "edge", "core", "keeper", "runner", "workload", "portal", "fetcher", "witness",
+         "publisher"]
 DIRECTORIES = {"store": 1, "keys": 2, "secrets": 3}
 LISTENERS = {"door": 1, "metrics": 2, "agent": 3, "control": 4, "runner": 5, "workload": 6}
 
@@ -90,6 +91,10 @@ MESSAGES = {
     "WORKLOAD_CLOSED": (106, [("conn", "q")]),
     "LOOK": (107, [("sha256", "B")]),
     "LOOKED": (108, [("path", "s"), ("sha256", "s"), ("why", "s")]),
+    "LOG_HAVE": (150, [("size", "q")]),
+    "LOG_LEAVES": (151, [("first", "q"), ("entries", "s")]),
+    "LOG_CHECKPOINT": (152, [("size", "q"), ("note", "s")]),
+    "LOG_PUBLISHED": (153, [("size", "q"), ("why", "s")]),
     "PEOPLE_ASK": (130, [("session", "s"), ("line", "s")]),
     "PEOPLE_ANSWER": (131, TEXT),
     "OAUTH": (120, PROOF + [("endpoint_kind", "B"), ("form", "s")]),

@@ -167,3 +167,37 @@ def test_a_witness_says_nothing_that_was_not_asked(world):
     assert witness.is_closed()
     assert world.is_accused(None, "core", role="witness")
     assert world.dead() == []
+
+
+@pytest.mark.parametrize("lie", [
+    {"type": "LOG_HAVE", "size": -1},                   # fewer than none
+    {"type": "LOG_PUBLISHED", "size": 5, "why": ""},    # of what it was not sent
+    {"type": "CALL"},                                   # not its to say
+])
+def test_a_publisher_that_lies_is_ended(world, lie):
+    lie = dict(lie)
+    publisher = world.new_peer("publisher")
+    publisher.send(lie.pop("type"), id=0, **lie)
+    assert publisher.is_closed()
+    assert world.is_accused(None, "core", role="publisher")
+    assert world.dead() == []
+
+
+def test_a_publisher_that_acknowledges_what_it_was_not_sent_is_ended(world):
+    publisher = world.new_peer("publisher")
+    publisher.send("LOG_HAVE", id=0, size=0)
+    publisher.send("LOG_HAVE", id=0, size=10 ** 9)
+    assert publisher.is_closed()
+    assert world.is_accused(None, "core", role="publisher")
+
+
+def test_a_publisher_with_more_than_there_is_gets_nothing(world):
+    publisher = world.new_peer("publisher")
+    publisher.send("LOG_HAVE", id=0, size=10 ** 9)
+    edge = world.new_edge()
+    agent = world.agent_connection()
+    m = edge.core.wait_for(lambda m: m.type == "CONN")  # core goes on
+    os.close(m.fd)
+    agent.close()
+    edge.close()
+    assert world.dead() == []
