@@ -24,7 +24,8 @@ enum {
 
 struct publisher;
 
-/* Takes up from the last stored checkpoint. origin is the log's name in the note (no white space, no '+'). */
+/* Takes up from the last stored checkpoint. origin is the log's name in the note (no white space,
+ * no '+'). */
 MUST_USE bool publisher_new(struct store *s, str origin, struct publisher **out, struct err *err);
 /* Not while the store may still run its callbacks: close the store first. NULL is fine. */
 void publisher_free(struct publisher *p);

@@ -121,8 +121,9 @@ static enum store_verdict owner_and_mode(int dir_fd, char *text)
     return verdict;
 }
 
-/* The two version bytes of the header are 2 in a database whose journal is a WAL (SQLite's file
- * format, 1.3). A rollback journal beside it is SQLite's to settle first. */
+/* The two version bytes of the header are 2 in a database whose journal is a WAL, 1 where it is
+ * rolled back (SQLite's file format, 1.3). A rollback journal beside it is SQLite's to settle
+ * first. */
 static enum store_verdict journal(int dir_fd, char *text)
 {
     struct stat st;
@@ -136,8 +137,8 @@ static enum store_verdict journal(int dir_fd, char *text)
     close(fd);
     if (n != sizeof head || memcmp(head, "SQLite format 3", 16) != 0)
         return STORE_CHECK_OK; /* empty, or damaged, which has an answer of its own */
-    if (head[18] == 2 && head[19] == 2)
-        return STORE_CHECK_OK;
+    if (head[18] != 1 && head[19] != 1)
+        return STORE_CHECK_OK; /* a WAL, or damaged likewise */
     SAY(text,
         "the journal is no WAL any more: another program has changed it. See that none writes to "
         "the file, then `sqlite3 " SQLITE_STORE_FILE " 'PRAGMA journal_mode=wal'`");

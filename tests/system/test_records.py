@@ -152,6 +152,7 @@ def test_budget_is_exact_under_concurrency(gateway, hostile, effect):
     results = record.Calls(g, g.token(task), [("up__echo", {"n": n}) for n in range(50)]).results()
     assert results.count("ok") == 10 and results.count("refused") == 40
     assert hostile.calls("echo") == 10
+    wait_until(lambda: len(record.of_type(g, "intent")) >= 10, "the intents of reads, which are sent when they are queued")
     intents = record.of_type(g, "intent")
     assert sorted(leaf["budget_left"] for leaf in intents) == list(range(10))
     assert g.control("task.show", task=task)["callsLeft"] == 0
