@@ -1,5 +1,6 @@
 #include "ledger/log_dir.h"
 #include "base/arena.h"
+#include "ledger/log_file.h"
 #include "os/file.h"
 
 #include <fcntl.h>
@@ -35,8 +36,6 @@ static bool read_head(struct log_dir *d, const struct note_verifier *log, struct
     str_cut(note.text, '\n', &origin, &rest);
     if (!checkpoint_parse(note.text, log ? log->name : origin, &d->head, err))
         return err_in(err, "the file checkpoint");
-    if (d->head.size > MERKLE_SIZE_MAX)
-        return err_input(err, "the file checkpoint: no log is that large");
     return true;
 }
 
@@ -82,56 +81,17 @@ str log_dir_note(const struct log_dir *d)
 
 /* ---- files ---- */
 
-/* The part of a full tile that a partial one would be; false when it is not that long. */
-static bool cut_to(const struct tile *t, str *bytes)
-{
-    if (!t->entries) {
-        if (bytes->n < (size_t)t->width * HASH_LEN)
-            return false;
-        *bytes = str_take(*bytes, (size_t)t->width * HASH_LEN);
-        return true;
-    }
-    str rest = *bytes, entry;
-    for (unsigned i = 0; i < t->width; i++)
-        if (!bundle_take(&rest, &entry))
-            return false;
-    *bytes = str_take(*bytes, bytes->n - rest.n);
-    return true;
-}
-
-/* The bytes of a tile, exactly as long as its width asks. */
 static bool read_tile(struct log_dir *d, struct slot *s, const struct tile *t, str *out,
                       struct err *err)
 {
-    char path[TILE_PATH_SIZE];
-    struct tile full = *t;
-    size_t max = t->entries ? TILE_BUNDLE_BYTES_MAX : TILE_BYTES_MAX;
-    if (s->t.width == t->width && s->t.n == t->n) {
-        *out = s->bytes;
-        return true;
-    }
-    s->t = (struct tile){0};
-    arena_reset(&s->mem);
-    str bytes, whole;
-    tile_path(t, path);
-    if (!file_read(d->fd, path, max, NULL, &s->mem, &bytes, err)) {
-        full.width = TILE_WIDTH;
-        if (err->kind != ERR_NOTFOUND || t->width == TILE_WIDTH)
+    if (s->t.width != t->width || s->t.n != t->n) {
+        s->t = (struct tile){0};
+        arena_reset(&s->mem);
+        if (!log_file_get(d->fd, t, &s->mem, &s->bytes, err))
             return false;
-        struct err absent = {0};
-        char full_path[TILE_PATH_SIZE];
-        tile_path(&full, full_path);
-        if (!file_read(d->fd, full_path, max, NULL, &s->mem, &bytes, &absent))
-            return false; /* what is missing is the partial one */
-        if (!cut_to(t, &bytes))
-            return err_input(err, "%s is shorter than the checkpoint asks", full_path);
+        s->t = *t;
     }
-    whole = bytes;
-    if (!cut_to(t, &bytes) || bytes.n != whole.n)
-        return err_input(err, "%s is not as long as its %u entries", path, t->width);
-    s->t = *t;
-    s->bytes = bytes;
-    *out = bytes;
+    *out = s->bytes;
     return true;
 }
 

@@ -1,16 +1,14 @@
 #include "ledger/log_grow.h"
 #include "crypto/note.h"
+#include "ledger/log_file.h"
 #include "os/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-enum { FILE_MODE = 0640, FOLDER_MODE = 0750 };
+enum { FILE_MODE = 0640 };
 
 struct log_grow {
     int dir_fd;
@@ -21,50 +19,16 @@ struct log_grow {
     struct err damage;
 };
 
-/* ---- files ---- */
-
-/* The folders on the way to path, made durable one by one. */
-static bool make_folders(int dir_fd, char *path, struct err *err)
-{
-    for (char *p = path; (p = strchr(p, '/')); p++) {
-        *p = 0;
-        bool made = mkdirat(dir_fd, path, FOLDER_MODE) == 0;
-        bool ok = made || errno == EEXIST || err_system(err, "log: create the folder %s", path);
-        *p = '/';
-        if (!ok)
-            return false;
-        if (made && fsync(dir_fd) != 0)
-            return err_system(err, "log: fsync of the folder");
-    }
-    return true;
-}
-
-/* "<full>.p/" and what is in it. Left-overs do no harm, so failing to remove them is no error. */
-static void remove_partial(int dir_fd, const char *full)
-{
-    char path[TILE_PATH_SIZE + 8];
-    snprintf(path, sizeof path, "%s.p", full);
-    int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.')
-            (void)unlinkat(fd, e->d_name, 0);
-    closedir(d);
-    (void)unlinkat(dir_fd, path, AT_REMOVEDIR);
-}
-
 static bool put(void *arg, const struct tile *t, str bytes, struct err *err)
 {
-    struct log_grow *w = arg;
-    char path[TILE_PATH_SIZE];
-    (void)tile_path(t, path);
-    if (!make_folders(w->dir_fd, path, err) || !file_write(w->dir_fd, path, bytes, FILE_MODE, err))
-        return err_in(err, "log");
-    if (t->width == TILE_WIDTH)
-        remove_partial(w->dir_fd, path);
-    return true;
+    const struct log_grow *w = arg;
+    return log_file_put(w->dir_fd, t, bytes, FILE_MODE, err) || err_in(err, "log");
+}
+
+static bool get(void *arg, const struct tile *t, struct arena *a, str *out, struct err *err)
+{
+    const struct log_grow *w = arg;
+    return log_file_get(w->dir_fd, t, a, out, err);
 }
 
 /* ---- taking up ---- */
@@ -78,61 +42,35 @@ static bool read_checkpoint(struct log_grow *w, struct arena *a, struct checkpoi
            note_parse(a, text, &note, err) && checkpoint_parse(note.text, w->origin, out, err);
 }
 
-static bool read_file(struct log_grow *w, const struct tile *t, struct arena *a, str *out,
-                      struct err *err)
+/* False with *err where it cannot be told, or where what is there must not be built on. */
+static bool resume(struct log_grow *w, struct err *err)
 {
-    char path[TILE_PATH_SIZE];
-    (void)tile_path(t, path);
-    return file_read(w->dir_fd, path, t->entries ? TILE_BUNDLE_BYTES_MAX : TILE_BYTES_MAX, NULL, a,
-                     out, err);
-}
-
-/* The first `width` of a full tile or bundle. */
-static str narrow(const struct tile *t, str full)
-{
-    str rest = full, entry;
-    if (!t->entries)
-        return str_take(full, (size_t)t->width * HASH_LEN);
-    for (unsigned i = 0; i < t->width && bundle_take(&rest, &entry); i++)
-        ;
-    return str_take(full, full.n - rest.n);
-}
-
-/* A tile as it is at this size; where it has become full meanwhile, that one serves. */
-static bool read_tile(void *arg, const struct tile *t, struct arena *a, str *out, struct err *err)
-{
-    struct tile full = *t;
-    full.width = TILE_WIDTH;
-    if (read_file(arg, t, a, out, err))
-        return true;
-    if (err->kind != ERR_NOTFOUND || !read_file(arg, &full, a, out, err))
+    ARENA_SCOPE struct arena a = {0};
+    struct checkpoint c;
+    if (!read_checkpoint(w, &a, &c, err) || !log_build_resume(w->build, c.size, get, w, err))
         return false;
-    *out = narrow(t, *out);
-    return true;
+    struct hash root = log_build_root(w->build);
+    w->edge = c.size;
+    return hash_eq(&root, &c.root) ||
+           err_input(err, "the tiles do not give the root of the checkpoint");
 }
 
 static bool take_up(struct log_grow *w, struct err *err)
 {
-    ARENA_SCOPE struct arena a = {0};
-    struct checkpoint c = {0};
     struct log_sink sink = {put, w};
+    struct stat st;
+    bool is_new =
+        fstatat(w->dir_fd, "checkpoint", &st, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
     w->build = log_build_new(sink);
-    if (!read_checkpoint(w, &a, &c, err)) {
-        /* Nothing there, or nothing that can be read: from the beginning. */
-        if (err->kind == ERR_INPUT)
-            w->damage = *err;
-        return err->kind == ERR_NOTFOUND || err->kind == ERR_INPUT;
-    }
-    if (log_build_resume(w->build, c.size, read_tile, w, &w->damage)) {
-        struct hash root = log_build_root(w->build);
-        if (hash_eq(&root, &c.root)) {
-            w->edge = c.size;
-            return true;
-        }
-        (void)err_denied(&w->damage, "the tiles do not give the root of the checkpoint");
+    if (is_new || resume(w, &w->damage))
+        return true;
+    if (w->damage.kind == ERR_SYSTEM) { /* the disk: nothing is known of what it holds */
+        *err = w->damage;
+        return false;
     }
     log_build_free(w->build);
     w->build = log_build_new(sink);
+    w->edge = 0;
     return true;
 }
 

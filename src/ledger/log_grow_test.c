@@ -216,6 +216,19 @@ static void test_a_damaged_edge_is_built_anew(void **state)
     assert_int_equal(log_grow_size(f->w), 0);
 }
 
+/* As when the configuration's trust domain was changed: the tiles are the same, the name is not. */
+static void test_another_origin_is_written_again(void **state)
+{
+    struct fix *f = *state;
+    struct log_grow *other;
+    grow(f, 300);
+    OK(f, publish(f, 300));
+    OK(f, log_grow_open(f->fd, S("other.example/log"), &other, &f->err));
+    assert_int_equal(log_grow_size(other), 0);
+    assert_true(log_grow_damage(other).n > 0);
+    log_grow_close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +237,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_refuses_another_root_and_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_damaged_edge_is_built_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_another_origin_is_written_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,11 @@
 #include "ledger/log_write.h"
 #include "base/arena.h"
 #include "ledger/log_dir.h"
+#include "ledger/log_file.h"
 #include "os/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,49 +19,7 @@ struct log_writer {
     struct checkpoint before; /* what the directory publishes; size 0: nothing */
 };
 
-/* ---- files ---- */
-
-/* The folders above path. A new one is on disk when the one above it is. */
-static bool make_folders(int dir, const char *path, struct err *err)
-{
-    char folder[TILE_PATH_SIZE], above[TILE_PATH_SIZE] = ".";
-    for (size_t i = 0; path[i]; i++) {
-        if (path[i] != '/')
-            continue;
-        snprintf(folder, sizeof folder, "%.*s", (int)i, path);
-        if (mkdirat(dir, folder, FOLDER_MODE) == 0) {
-            int fd = openat(dir, above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            bool ok = fd >= 0 && fsync(fd) == 0;
-            if (fd >= 0)
-                close(fd);
-            if (!ok)
-                return err_system(err, "cannot make sure that %s is on disk", folder);
-        } else if (errno != EEXIST) {
-            return err_system(err, "cannot make the folder %s", folder);
-        }
-        memcpy(above, folder, sizeof above);
-    }
-    return true;
-}
-
-/* The partial tiles that the full one at path replaces. What cannot be removed does no harm. */
-static void drop_partials(int dir, const char *path)
-{
-    char folder[TILE_PATH_SIZE + 2];
-    snprintf(folder, sizeof folder, "%s.p", path);
-    int fd = openat(dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    for (struct dirent *e; (e = readdir(d));)
-        unlinkat(fd, e->d_name, 0);
-    closedir(d);
-    unlinkat(dir, folder, AT_REMOVEDIR);
-}
-
+/* A file that is there stays, and must be what the log gives. */
 static bool put_file(void *arg, const struct tile *t, str bytes, struct err *err)
 {
     struct log_writer *w = arg;
@@ -71,21 +28,17 @@ static bool put_file(void *arg, const struct tile *t, str bytes, struct err *err
     str there;
     tile_path(t, path);
     arena_reset(&w->scratch);
-    if (file_read(w->fd, path, TILE_BUNDLE_BYTES_MAX, NULL, &w->scratch, &there, &absent)) {
-        if (!str_eq(there, bytes))
-            return err_denied(err,
-                              "%s holds other bytes than the log gives: the directory is of "
-                              "another log, or was changed; name an empty one",
-                              path);
-    } else if (absent.kind != ERR_NOTFOUND) {
+    if (!file_read(w->fd, path, TILE_BUNDLE_BYTES_MAX, NULL, &w->scratch, &there, &absent)) {
+        if (absent.kind == ERR_NOTFOUND)
+            return log_file_put(w->fd, t, bytes, FILE_MODE, err);
         *err = absent;
         return false;
-    } else if (!make_folders(w->fd, path, err) || !file_write(w->fd, path, bytes, FILE_MODE, err)) {
-        return false;
     }
-    if (t->width == TILE_WIDTH)
-        drop_partials(w->fd, path);
-    return true;
+    return str_eq(there, bytes) ||
+           err_denied(err,
+                      "%s holds other bytes than the log gives: the directory is of another log, "
+                      "or was changed; name an empty one",
+                      path);
 }
 
 /* ---- the log ---- */
