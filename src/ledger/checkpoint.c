@@ -10,7 +10,7 @@ enum state {
     STORING /* the note is on its way to the disk */
 };
 
-struct publisher {
+struct checkpointer {
     struct store *s;
     struct arena memory;
     str origin;
@@ -25,12 +25,12 @@ struct publisher {
 
 /* ---- life ---- */
 
-bool publisher_new(struct store *s, str origin, struct publisher **out, struct err *err)
+bool checkpointer_new(struct store *s, str origin, struct checkpointer **out, struct err *err)
 {
     if (!note_name_is_valid(origin))
         return err_input(err, "the ledger's origin \"%.*s\" may not hold white space or '+'",
                          STR(str_take(origin, 100)));
-    struct publisher *p = calloc(1, sizeof *p);
+    struct checkpointer *p = calloc(1, sizeof *p);
     if (!p)
         abort();
     p->s = s;
@@ -48,14 +48,14 @@ bool publisher_new(struct store *s, str origin, struct publisher **out, struct e
         ok = err->kind == ERR_NOTFOUND;
     }
     if (!ok) {
-        publisher_free(p);
+        checkpointer_free(p);
         return false;
     }
     *out = p;
     return true;
 }
 
-void publisher_free(struct publisher *p)
+void checkpointer_free(struct checkpointer *p)
 {
     if (!p)
         return;
@@ -66,24 +66,24 @@ void publisher_free(struct publisher *p)
     free(p);
 }
 
-uint64_t publisher_size(const struct publisher *p)
+uint64_t checkpointer_size(const struct checkpointer *p)
 {
     return p->stored;
 }
 
-str publisher_note(const struct publisher *p)
+str checkpointer_note(const struct checkpointer *p)
 {
     return buf_str(&p->note);
 }
 
-str publisher_problem(const struct publisher *p)
+str checkpointer_problem(const struct checkpointer *p)
 {
     return p->problem.kind ? str_z(p->problem.text) : (str){0};
 }
 
 /* ---- one checkpoint ---- */
 
-int64_t publisher_wait_ms(struct publisher *p, int64_t mono_ms)
+int64_t checkpointer_wait_ms(struct checkpointer *p, int64_t mono_ms)
 {
     uint64_t size = store_size(p->s);
     if (p->state != IDLE || size <= p->stored)
@@ -94,7 +94,8 @@ int64_t publisher_wait_ms(struct publisher *p, int64_t mono_ms)
     return since >= rest ? 0 : rest - since;
 }
 
-bool publisher_begin(struct publisher *p, int64_t mono_ms, struct buf *out_text, struct err *err)
+bool checkpointer_begin(struct checkpointer *p, int64_t mono_ms, struct buf *out_text,
+                        struct err *err)
 {
     if (p->state != IDLE)
         return err_input(err, "checkpoint: one is under way");
@@ -111,7 +112,7 @@ bool publisher_begin(struct publisher *p, int64_t mono_ms, struct buf *out_text,
     return true;
 }
 
-void publisher_cancel(struct publisher *p, int64_t mono_ms)
+void checkpointer_cancel(struct checkpointer *p, int64_t mono_ms)
 {
     if (p->state != ASKED)
         return;
@@ -121,7 +122,7 @@ void publisher_cancel(struct publisher *p, int64_t mono_ms)
 
 static void on_stored(void *arg, const struct store_result *r)
 {
-    struct publisher *p = arg;
+    struct checkpointer *p = arg;
     p->state = IDLE;
     p->problem = (struct err){0};
     if (r->outcome == STORE_FAILED)
@@ -135,7 +136,7 @@ static void on_stored(void *arg, const struct store_result *r)
     }
 }
 
-bool publisher_finish(struct publisher *p, str note, int64_t wall_ms, struct err *err)
+bool checkpointer_finish(struct checkpointer *p, str note, int64_t wall_ms, struct err *err)
 {
     if (p->state != ASKED)
         return err_input(err, "checkpoint: none was asked for");

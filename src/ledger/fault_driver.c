@@ -70,7 +70,7 @@ struct driver {
     bool early, failed;
     unsigned left;
     struct id task;
-    struct publisher *publisher;
+    struct checkpointer *checkpointer;
     uint64_t published;
     int64_t mono_ms;
 };
@@ -294,7 +294,7 @@ static void next(struct slot *s)
 /* Signs the log as it grows, and says what is stored. */
 static void publish(struct driver *d)
 {
-    uint64_t size = publisher_size(d->publisher);
+    uint64_t size = checkpointer_size(d->checkpointer);
     if (size != d->published) {
         char text[24];
         snprintf(text, sizeof text, "%llu", (unsigned long long)size);
@@ -303,13 +303,13 @@ static void publish(struct driver *d)
     }
     d->mono_ms += CHECKPOINT_IDLE_MS;
     if (store_size(d->fix.s) < size + CHECKPOINT_EVERY ||
-        publisher_wait_ms(d->publisher, d->mono_ms) != 0)
+        checkpointer_wait_ms(d->checkpointer, d->mono_ms) != 0)
         return;
     struct fix *f = &d->fix;
     struct buf text = {0}, note = {0};
-    OK(f, publisher_begin(d->publisher, d->mono_ms, &text, &f->err));
+    OK(f, checkpointer_begin(d->checkpointer, d->mono_ms, &text, &f->err));
     OK(f, note_sign(buf_str(&text), str_z(ORIGIN), f->key, &note, &f->err));
-    OK(f, publisher_finish(d->publisher, buf_str(&note), 5000, &f->err));
+    OK(f, checkpointer_finish(d->checkpointer, buf_str(&note), 5000, &f->err));
     buf_fini(&text);
     buf_fini(&note);
 }
@@ -331,9 +331,9 @@ static int run(struct driver *d, const char *dir)
         store_close(f->s); /* as core does: whatever this writes is watched, too */
         return FAILED;
     }
-    if (!publisher_new(f->s, str_z(ORIGIN), &d->publisher, &f->err))
+    if (!checkpointer_new(f->s, str_z(ORIGIN), &d->checkpointer, &f->err))
         die(REFUSED, "publish", str_z(f->err.text));
-    d->published = publisher_size(d->publisher);
+    d->published = checkpointer_size(d->checkpointer);
     struct slot slots[SLOTS] = {0};
     slots[0].d = d;
     open_task(&slots[0]);
@@ -352,7 +352,7 @@ static int run(struct driver *d, const char *dir)
     if (!d->failed)
         publish(d);
     store_close(f->s);
-    publisher_free(d->publisher);
+    checkpointer_free(d->checkpointer);
     ledger_tree_free(f->tree);
     return d->failed ? FAILED : DONE;
 }

@@ -4,16 +4,16 @@
 
 /* ---- a small history ---- */
 
-static void publish(struct fix *f, struct publisher *p, int64_t mono_ms)
+static void publish(struct fix *f, struct checkpointer *p, int64_t mono_ms)
 {
     struct buf text = {0}, note = {0};
-    assert_int_equal(publisher_wait_ms(p, mono_ms), 0);
-    OK(f, publisher_begin(p, mono_ms, &text, &f->err));
-    assert_int_equal(publisher_wait_ms(p, mono_ms), -1);
+    assert_int_equal(checkpointer_wait_ms(p, mono_ms), 0);
+    OK(f, checkpointer_begin(p, mono_ms, &text, &f->err));
+    assert_int_equal(checkpointer_wait_ms(p, mono_ms), -1);
     OK(f, note_sign(buf_str(&text), S("ambit.example/log"), f->key, &note, &f->err));
-    OK(f, publisher_finish(p, buf_str(&note), 5000, &f->err));
+    OK(f, checkpointer_finish(p, buf_str(&note), 5000, &f->err));
     store_flush(f->s);
-    assert_int_equal(publisher_problem(p).n, 0);
+    assert_int_equal(checkpointer_problem(p).n, 0);
     buf_fini(&text);
     buf_fini(&note);
 }
@@ -66,8 +66,8 @@ static const str T1 = S("t1");
  * checkpoints and two leaves after them. */
 static void make_history(struct fix *f)
 {
-    struct publisher *p = NULL;
-    OK(f, publisher_new(f->s, S("ambit.example/log"), &p, &f->err));
+    struct checkpointer *p = NULL;
+    OK(f, checkpointer_new(f->s, S("ambit.example/log"), &p, &f->err));
     OK(f, ledger_recover(f->s, &(struct record_start){900, S("0.1"), S("cfg"), 0}, NULL, &f->err));
     fix_task(f, "t1", NULL, 100);
     fix_task(f, "t2", &T1, 50);
@@ -103,7 +103,7 @@ static void make_history(struct fix *f)
     fix_submit(f, t);
     store_flush(f->s);
     assert_false(store_failed(f->s));
-    publisher_free(p);
+    checkpointer_free(p);
 }
 
 static void test_history_is_sound(void **state)
@@ -568,55 +568,55 @@ static void test_odd_leaves(void **state)
 static void test_rhythm(void **state)
 {
     struct fix *f = *state;
-    struct publisher *p = NULL;
-    OK(f, publisher_new(f->s, S("ambit.example/log"), &p, &f->err));
-    assert_int_equal(publisher_wait_ms(p, 100), -1);
+    struct checkpointer *p = NULL;
+    OK(f, checkpointer_new(f->s, S("ambit.example/log"), &p, &f->err));
+    assert_int_equal(checkpointer_wait_ms(p, 100), -1);
     fix_task(f, "t1", NULL, 1000);
     store_flush(f->s);
     publish(f, p, 100);
-    assert_int_equal(publisher_size(p), 1);
-    assert_int_equal(publisher_wait_ms(p, 5000), -1);
+    assert_int_equal(checkpointer_size(p), 1);
+    assert_int_equal(checkpointer_wait_ms(p, 5000), -1);
     for (int i = 0; i < CHECKPOINT_BUSY_LEAVES; i++) {
         char call[20];
         snprintf(call, sizeof call, "c%d", i);
         fix_submit(f, fix_intent(f, str_z(call), "t1", NULL, (str){0}));
         if (i == 0) {
             store_flush(f->s);
-            assert_int_equal(publisher_wait_ms(p, 150), CHECKPOINT_IDLE_MS - 50);
+            assert_int_equal(checkpointer_wait_ms(p, 150), CHECKPOINT_IDLE_MS - 50);
         }
     }
     store_flush(f->s);
-    assert_int_equal(publisher_wait_ms(p, 150), CHECKPOINT_BUSY_MS - 50);
-    assert_int_equal(publisher_wait_ms(p, 300), 0);
+    assert_int_equal(checkpointer_wait_ms(p, 150), CHECKPOINT_BUSY_MS - 50);
+    assert_int_equal(checkpointer_wait_ms(p, 300), 0);
     publish(f, p, 300);
-    publisher_free(p);
+    checkpointer_free(p);
     fix_sound(f);
     /* taken up again: the note is there for the publisher */
-    OK(f, publisher_new(f->s, S("ambit.example/log"), &p, &f->err));
-    assert_int_equal(publisher_size(p), CHECKPOINT_BUSY_LEAVES + 1);
-    assert_true(str_starts(publisher_note(p), S("ambit.example/log\n65\n")));
-    publisher_free(p);
+    OK(f, checkpointer_new(f->s, S("ambit.example/log"), &p, &f->err));
+    assert_int_equal(checkpointer_size(p), CHECKPOINT_BUSY_LEAVES + 1);
+    assert_true(str_starts(checkpointer_note(p), S("ambit.example/log\n65\n")));
+    checkpointer_free(p);
 }
 
 static void test_signer_is_checked(void **state)
 {
     struct fix *f = *state;
-    struct publisher *p = NULL;
-    OK(f, publisher_new(f->s, S("ambit.example/log"), &p, &f->err));
+    struct checkpointer *p = NULL;
+    OK(f, checkpointer_new(f->s, S("ambit.example/log"), &p, &f->err));
     fix_task(f, "t1", NULL, 1000);
     store_flush(f->s);
     struct buf text = {0}, note = {0};
-    OK(f, publisher_begin(p, 1, &text, &f->err));
+    OK(f, checkpointer_begin(p, 1, &text, &f->err));
     OK(f, note_sign(S("another text\n"), S("ambit.example/log"), f->key, &note, &f->err));
-    assert_false(publisher_finish(p, buf_str(&note), 1, &f->err));
+    assert_false(checkpointer_finish(p, buf_str(&note), 1, &f->err));
     assert_int_equal(f->err.kind, ERR_PEER);
-    assert_false(publisher_finish(p, buf_str(&text), 1, &f->err));
-    publisher_cancel(p, 10);
-    assert_int_equal(publisher_wait_ms(p, 10), CHECKPOINT_IDLE_MS);
+    assert_false(checkpointer_finish(p, buf_str(&text), 1, &f->err));
+    checkpointer_cancel(p, 10);
+    assert_int_equal(checkpointer_wait_ms(p, 10), CHECKPOINT_IDLE_MS);
     buf_fini(&text);
     buf_fini(&note);
-    publisher_free(p);
-    assert_false(publisher_new(f->s, S("two words"), &p, &f->err));
+    checkpointer_free(p);
+    assert_false(checkpointer_new(f->s, S("two words"), &p, &f->err));
 }
 
 /* ---- recovery ---- */

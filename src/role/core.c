@@ -473,8 +473,8 @@ static void drain_step(void *owner)
     struct core *c = owner;
     int64_t waited = loop_now_ms(c->env->loop) - c->drain_from_ms;
     bool quiet = map_count(&c->gate.live) == 0;
-    bool published = publisher_size(c->publisher) == store_size(c->gate.store) &&
-                     (c->log.published == publisher_size(c->publisher) || c->log.refused);
+    bool published = checkpointer_size(c->checkpointer) == store_size(c->gate.store) &&
+                     (c->log.published == checkpointer_size(c->checkpointer) || c->log.refused);
     if ((quiet && published) || waited > DRAIN_WAIT_MS_MAX / 2) {
         store_flush(c->gate.store);
         store_close(c->gate.store);
@@ -518,7 +518,7 @@ static bool open_ledger(struct core *c, struct err *err)
     if (recovered)
         log_warn("calls were open when the gateway ended: settled as unknown",
                  LOG_NUM("calls", (int64_t)recovered));
-    return publisher_new(c->gate.store, env->conf.origin, &c->publisher, err);
+    return checkpointer_new(c->gate.store, env->conf.origin, &c->checkpointer, err);
 }
 
 static bool load_policies(struct core *c, struct err *err)

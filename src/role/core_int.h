@@ -44,7 +44,7 @@ struct core {
     struct gate gate;
     struct admin admin;
     struct ledger_tree *tree;
-    struct publisher *publisher;
+    struct checkpointer *checkpointer;
     struct core_log log;
     struct watch *store_watch;
     struct timer tick, publish;

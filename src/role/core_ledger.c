@@ -7,7 +7,7 @@
 /* The rhythm, but for the last one: a gateway that drains publishes what there is at once. */
 static int64_t wait_ms(struct core *c)
 {
-    int64_t wait = publisher_wait_ms(c->publisher, clock_mono_us() / 1000);
+    int64_t wait = checkpointer_wait_ms(c->checkpointer, clock_mono_us() / 1000);
     return wait > 0 && c->env->draining ? 0 : wait;
 }
 
@@ -24,10 +24,10 @@ static void publish(void *owner)
         core_publish_later(c);
         return;
     }
-    if (!publisher_begin(c->publisher, clock_mono_us() / 1000, &text, &err) ||
+    if (!checkpointer_begin(c->checkpointer, clock_mono_us() / 1000, &text, &err) ||
         !checkpoint_parse(buf_str(&text), c->env->conf.origin, &cp, &err)) {
         log_error("checkpoint could not be made", LOG_ERR(&err));
-        publisher_cancel(c->publisher, clock_mono_us() / 1000);
+        checkpointer_cancel(c->checkpointer, clock_mono_us() / 1000);
     } else {
         struct msg_sign_checkpoint m = {.size = (int64_t)cp.size, .root = hash_str(&cp.root)};
         c->publishing = true;
@@ -49,9 +49,9 @@ void core_on_checkpoint(struct core *c, str note)
     if (!c->publishing)
         return;
     c->publishing = false;
-    if (!publisher_finish(c->publisher, note, clock_wall_ms(), &err)) {
+    if (!checkpointer_finish(c->checkpointer, note, clock_wall_ms(), &err)) {
         log_error("checkpoint not published", LOG_ERR(&err));
-        publisher_cancel(c->publisher, clock_mono_us() / 1000);
+        checkpointer_cancel(c->checkpointer, clock_mono_us() / 1000);
     } else {
         c->checkpoints++;
     }
@@ -62,7 +62,7 @@ void core_on_checkpoint_refused(struct core *c, str why)
 {
     log_error("the keeper refuses to sign the checkpoint", LOG_STR("why", why));
     if (c->publishing)
-        publisher_cancel(c->publisher, clock_mono_us() / 1000);
+        checkpointer_cancel(c->checkpointer, clock_mono_us() / 1000);
     c->publishing = false;
     core_publish_later(c);
 }
@@ -70,6 +70,6 @@ void core_on_checkpoint_refused(struct core *c, str why)
 void core_publishing_fails(struct core *c)
 {
     if (c->publishing)
-        publisher_cancel(c->publisher, clock_mono_us() / 1000);
+        checkpointer_cancel(c->checkpointer, clock_mono_us() / 1000);
     c->publishing = false;
 }

@@ -70,7 +70,7 @@ void core_log_step(struct core *c)
 {
     struct core_log *l = &c->log;
     struct err err = {0};
-    uint64_t size = publisher_size(c->publisher);
+    uint64_t size = checkpointer_size(c->checkpointer);
     if (!l->chan || !l->known || l->refused)
         return;
     if (l->sent < size && l->under_way < AHEAD_MAX) {
@@ -82,7 +82,8 @@ void core_log_step(struct core *c)
             timer_start(&l->step, c->env->loop, SLICE_STEP_MS, step_later, c);
     }
     if (size && l->sent == size && l->noted != size) {
-        struct msg_log_checkpoint m = {.size = (int64_t)size, .note = publisher_note(c->publisher)};
+        struct msg_log_checkpoint m = {.size = (int64_t)size,
+                                       .note = checkpointer_note(c->checkpointer)};
         role_send(l->chan, MSG_LOG_CHECKPOINT, 0, &m);
         l->noted = size;
     }

@@ -288,15 +288,13 @@ static void on_message(void *state, enum role peer, uint32_t index, struct chan 
             REQUESTS[i].fn(state, peer, chan, id, payload);
 }
 
-static void on_drain(void *state)
-{
-    /* The last to be told: nobody is left to ask anything. */
-    role_drained(((struct keeper *)state)->env);
-}
-
 int role_keeper(void)
 {
-    static const struct role_ops ops = {ROLE_KEEPER,  start,      on_peer,
-                                        on_peer_lost, on_message, on_drain};
+    /* The last to be told to drain: nobody is left to ask anything. */
+    static const struct role_ops ops = {.self = ROLE_KEEPER,
+                                        .start = start,
+                                        .on_peer = on_peer,
+                                        .on_peer_lost = on_peer_lost,
+                                        .on_message = on_message};
     return role_main(&ops);
 }

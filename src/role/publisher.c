@@ -18,7 +18,6 @@
 #include <stdlib.h>
 
 struct publisher {
-    struct role_env *env;
     struct chan *core;
     struct log_grow *log;
 };
@@ -105,17 +104,11 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         p->core = NULL;
 }
 
-static void on_drain(void *state)
-{
-    role_drained(((struct publisher *)state)->env);
-}
-
 static void *start(struct role_env *env, struct err *err)
 {
     struct publisher *p = calloc(1, sizeof *p);
     if (!p)
         abort();
-    p->env = env;
     if (!log_grow_open(env->directories[DIRECTORY_LOG], env->conf.origin, &p->log, err)) {
         free(p);
         return NULL;
@@ -133,7 +126,6 @@ int role_publisher(void)
                                         .start = start,
                                         .on_peer = on_peer,
                                         .on_peer_lost = on_peer_lost,
-                                        .on_message = on_message,
-                                        .on_drain = on_drain};
+                                        .on_message = on_message};
     return role_main(&ops);
 }

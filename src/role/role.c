@@ -299,8 +299,10 @@ static bool on_drain(struct rt *rt, str payload, int fd, struct err *err)
     rt->env.draining = true;
     if (rt->phase == PHASE_SETUP)
         rt_end(rt, 0);
-    else
+    else if (rt->ops->on_drain)
         rt->ops->on_drain(rt->state);
+    else
+        role_drained(&rt->env);
     return true;
 }
 

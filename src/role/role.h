@@ -50,7 +50,7 @@ struct role_ops {
     void (*on_message)(void *state, enum role peer, uint32_t index, struct chan *chan,
                        uint16_t type, uint64_t id, str payload, int fd);
     /* Stop taking new work; call role_drained() when what was in flight is done (at once is fine).
-     */
+     * NULL: nothing is ever in flight. */
     void (*on_drain)(void *state);
 };
 

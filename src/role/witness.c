@@ -245,11 +245,6 @@ static void on_peer_lost(void *state, enum role peer, uint32_t index, struct cha
         w->core = NULL;
 }
 
-static void on_drain(void *state)
-{
-    role_drained(((struct witness *)state)->env);
-}
-
 static void *start(struct role_env *env, struct err *err)
 {
     struct witness *w = calloc(1, sizeof *w);
@@ -270,7 +265,6 @@ int role_witness(void)
                                         .start = start,
                                         .on_peer = on_peer,
                                         .on_peer_lost = on_peer_lost,
-                                        .on_message = on_message,
-                                        .on_drain = on_drain};
+                                        .on_message = on_message};
     return role_main(&ops);
 }
